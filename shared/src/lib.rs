@@ -1,0 +1,16 @@
+//! The Piecemeal engine and every wire format it speaks.
+//!
+//! Pure: nothing here opens a socket, reads a clock, draws global randomness or touches a file. A host tells the
+//! [`engine::Engine`] what happened and at what time, and does what the engine answers. The browser peer, the native
+//! peer and the simulator are three such hosts around this same code.
+
+#![forbid(unsafe_code)]
+
+pub mod engine;
+pub mod id;
+pub mod layout;
+pub mod limits;
+pub mod metainfo;
+pub mod peer;
+pub mod rng;
+pub mod time;

@@ -1,0 +1,77 @@
+use bytes::Bytes;
+
+use super::{Command, EffectResult};
+use crate::id::{ConnId, EffectId, TrackerId};
+
+/// What happened. Inputs that name a connection, tracker or effect that is already closed are ignored.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The deadline that [`super::Output::Timeout`] named has come. Harmless when early.
+    Timeout,
+    /// Somebody asked for something.
+    Command(Command),
+    /// The data channel of a connection is open.
+    ConnectionOpened {
+        /// Which.
+        conn: ConnId,
+        /// Most bytes that the remote takes in one message (`maxMessageSize` of the SCTP transport); for a byte
+        /// stream, as many as the host likes in one send.
+        max_message: usize,
+    },
+    /// Bytes arrived. Boundaries between messages mean nothing: a connection is a stream of bytes.
+    ConnectionData {
+        /// Which.
+        conn: ConnId,
+        /// What came; kept without copying, so it should not be a small part of something large.
+        data: Bytes,
+    },
+    /// The host's send buffer has drained to this many bytes. Told after each drain to half of
+    /// [`crate::limits::SEND_BUFFER_HIGH`] or below, by the transport's own event, never by a timer.
+    ConnectionWritable {
+        /// Which.
+        conn: ConnId,
+        /// Bytes that still wait in the host's buffer.
+        buffered: usize,
+    },
+    /// A connection ended, or could not be made.
+    ConnectionClosed {
+        /// Which.
+        conn: ConnId,
+        /// Why, as far as the host knows.
+        by: ClosedBy,
+    },
+    /// The WebSocket of a tracker is open.
+    TrackerOpened(TrackerId),
+    /// A text message of a tracker arrived.
+    TrackerMessage {
+        /// Which.
+        tracker: TrackerId,
+        /// The whole text frame.
+        text: String,
+    },
+    /// The WebSocket of a tracker closed or could not be opened.
+    TrackerClosed {
+        /// Which.
+        tracker: TrackerId,
+        /// In the host's words; may be empty.
+        reason: String,
+    },
+    /// An effect ended.
+    EffectDone {
+        /// The id it was given with.
+        id: EffectId,
+        /// What came of it.
+        result: EffectResult,
+    },
+}
+
+/// Who ended a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// The remote side closed it.
+    Remote,
+    /// It was never open: no path between the two networks (ICE failed), or it took too long.
+    Unreachable,
+    /// The transport failed, in the host's words.
+    Transport(String),
+}

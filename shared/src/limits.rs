@@ -1,0 +1,68 @@
+//! Every bound of the engine, with its reason. What comes from outside is checked against these before anything is
+//! allocated for it.
+
+/// The unit of requests on the wire: what every client asks for and the largest that most serve (BEP 3).
+pub const BLOCK_LENGTH: u32 = 16 * 1024;
+
+/// Smallest piece length: one block.
+pub const PIECE_LENGTH_MIN: u32 = BLOCK_LENGTH;
+
+/// Largest piece length we create; a piece is held in memory until it is verified.
+pub const PIECE_LENGTH_MAX_CREATED: u32 = 4 * 1024 * 1024;
+
+/// Largest piece length we accept from others; 64 MiB is the largest seen in the wild.
+pub const PIECE_LENGTH_MAX: u32 = 64 * 1024 * 1024;
+
+/// Most pieces in one torrent: 4 MiB pieces reach 8 TiB, and the hashes stay under 40 MB.
+pub const PIECES_MAX: u32 = 2_000_000;
+
+/// Most files in one torrent.
+pub const FILES_MAX: usize = 100_000;
+
+/// Largest info dictionary that we fetch from peers or read from a `.torrent` (20 bytes a piece, 100 or so a file).
+pub const METADATA_MAX: usize = 48 * 1024 * 1024;
+
+/// Deepest nesting of lists and dictionaries in bencode; a multi-file info dictionary needs five.
+pub const BENCODE_DEPTH_MAX: usize = 32;
+
+/// Largest block that we serve or accept. Stock WebTorrent closes above 128 KiB as well.
+pub const REQUEST_LENGTH_MAX: u32 = 128 * 1024;
+
+/// Longest wire message that we accept: a bitfield of `PIECES_MAX`, or a block with its header, whichever is longer.
+pub const WIRE_MESSAGE_MAX: usize = (PIECES_MAX as usize / 8) + 1024;
+
+/// Bytes that we put into one data-channel message, however large the peer would take it. 256 KiB is what Chromium takes.
+pub const SEND_MESSAGE_MAX: usize = 256 * 1024;
+
+/// Bytes that may wait in the host's send buffer of one connection before we hold back.
+pub const SEND_BUFFER_HIGH: usize = 1024 * 1024;
+
+/// Requests of one peer that we queue; also the `reqq` that we announce (BEP 10). At 16 KiB a block: 8 MiB in flight.
+pub const REQUESTS_QUEUED_MAX: usize = 512;
+
+/// Connections of one torrent, of either direction, including those not yet open.
+pub const PEERS_PER_TORRENT: usize = 60;
+
+/// Torrents in one engine.
+pub const TORRENTS_MAX: usize = 200;
+
+/// Trackers of one torrent; a link that names more has the rest left out.
+pub const TRACKERS_PER_TORRENT: usize = 12;
+
+/// Offers in one announce; five is what stock WebTorrent sends, ten the most that aquatic takes.
+pub const OFFERS_PER_ANNOUNCE: usize = 5;
+
+/// Longest session description that we take from a tracker. Six host candidates need about 3 KiB.
+pub const SDP_MAX: usize = 32 * 1024;
+
+/// Longest message of the WebSocket tracker protocol, either direction.
+pub const TRACKER_MESSAGE_MAX: usize = 128 * 1024;
+
+/// Longest URL that a link or torrent may name.
+pub const URL_MAX: usize = 2_048;
+
+/// Longest link that we parse.
+pub const LINK_MAX: usize = 64 * 1024;
+
+/// Bytes of pieces that are begun but not verified and written, per torrent. Holds a few pieces of the largest size we create.
+pub const PIECES_IN_MEMORY_MAX: usize = 96 * 1024 * 1024;
