@@ -1,1 +1,5 @@
-fn main() {}
+//! The engine worker.
+
+fn main() {
+    console_error_panic_hook::set_once();
+}

@@ -1,0 +1,34 @@
+//! The command line. To add a command: a file here with `Args` and `run`, and a line in each of the two tables below.
+
+mod build;
+mod run;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Build, run and test Piecemeal", disable_version_flag = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Build(build::Args),
+    Run(run::Args),
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let workspace = Workspace::find()?;
+        match self.command {
+            Command::Build(args) => args.run(&workspace),
+            Command::Run(args) => args.run(&workspace),
+        }
+    }
+}
