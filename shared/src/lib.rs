@@ -14,3 +14,4 @@ pub mod metainfo;
 pub mod peer;
 pub mod rng;
 pub mod time;
+pub mod tracker;

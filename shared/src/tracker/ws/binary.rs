@@ -1,0 +1,76 @@
+//! Bytes as JSON strings: each byte is the character with that code point, U+0000 to U+00FF.
+
+/// The twenty bytes that `text` stands for; `None` if it has another length or a character above U+00FF.
+pub fn decode(text: &str) -> Option<[u8; 20]> {
+    let mut bytes = [0; 20];
+    let mut chars = text.chars();
+    for byte in &mut bytes {
+        *byte = u8::try_from(u32::from(chars.next()?)).ok()?;
+    }
+    chars.next().is_none().then_some(bytes)
+}
+
+/// Appends `bytes` to `json` as a quoted string.
+pub fn write_json(json: &mut String, bytes: &[u8]) {
+    json.push('"');
+    for byte in bytes {
+        push_escaped(json, char::from(*byte));
+    }
+    json.push('"');
+}
+
+/// Appends `text` to `json` as a quoted string.
+pub fn write_json_text(json: &mut String, text: &str) {
+    json.push('"');
+    for char in text.chars() {
+        push_escaped(json, char);
+    }
+    json.push('"');
+}
+
+fn push_escaped(json: &mut String, char: char) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    match char {
+        '"' => json.push_str("\\\""),
+        '\\' => json.push_str("\\\\"),
+        '\0'..='\x1f' => {
+            let byte = char as usize;
+            json.push_str("\\u00");
+            json.push(char::from(HEX[byte >> 4]));
+            json.push(char::from(HEX[byte & 15]));
+        }
+        _ => json.push(char),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn bytes_survive_the_way_through_json(bytes: [u8; 20]) {
+            let mut json = String::new();
+            write_json(&mut json, &bytes);
+            let text: String = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(decode(&text), Some(bytes));
+        }
+
+        #[test]
+        fn text_survives_the_way_through_json(text: String) {
+            let mut json = String::new();
+            write_json_text(&mut json, &text);
+            prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn other_lengths_and_characters_are_refused() {
+        assert_eq!(decode(&"a".repeat(19)), None);
+        assert_eq!(decode(&"a".repeat(21)), None);
+        assert_eq!(decode(&format!("Ł{}", "a".repeat(19))), None);
+        assert_eq!(decode(&"ÿ".repeat(20)), Some([255; 20]));
+    }
+}

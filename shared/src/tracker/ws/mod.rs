@@ -1,0 +1,12 @@
+//! The WebTorrent tracker protocol: one JSON object per WebSocket message, both ways.
+//!
+//! There is no BEP. Identities of twenty bytes travel as strings of twenty characters, one per byte (see [`binary`]).
+//! Offers and answers are opaque: they cross the tracker as the text they came as, so a peer may put in them whatever
+//! another peer understands.
+
+pub mod binary;
+pub mod request;
+pub mod response;
+
+pub use request::{Announce, Answer, Event, Offer, Request, RequestError};
+pub use response::{Action, Failure, Response, ScrapeCounts};

@@ -1,0 +1,403 @@
+//! What a peer sends to the tracker.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::binary;
+use super::response::{Action, Failure};
+use crate::id::{InfoHash, PeerId};
+
+/// Longest offer_id in characters. Twenty are usual, but nothing in the field insists on it.
+pub const OFFER_ID_MAX: usize = 64;
+
+/// How much of a stranger's text a failure repeats, in characters.
+const QUOTED_MAX: usize = 32;
+
+/// One message of a peer.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// The peer is in a swarm, or leaves it.
+    Announce(Announce),
+    /// The peer answers an offer that was relayed to it.
+    Answer(Answer),
+    /// The peer asks how many members these swarms have; none named means all.
+    Scrape(Vec<InfoHash>),
+}
+
+/// A peer says that it takes part in a swarm, and offers connections.
+#[derive(Clone, Debug)]
+pub struct Announce {
+    /// Which swarm.
+    pub info_hash: InfoHash,
+    /// What the peer calls itself. Proves nothing.
+    pub peer_id: PeerId,
+    /// Bytes that it still needs; `None` when it does not know (a magnet link without metadata sends `null`).
+    pub left: Option<u64>,
+    /// What happened to it.
+    pub event: Event,
+    /// Connections that it offers, one for each other member. Items that are no offers are left out.
+    pub offers: Vec<Offer>,
+}
+
+/// Why a peer announces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Event {
+    /// The interval is over.
+    #[default]
+    Update,
+    /// It joins.
+    Started,
+    /// It has everything since just now.
+    Completed,
+    /// It leaves.
+    Stopped,
+    /// It stays, without wanting more (BEP 21).
+    Paused,
+}
+
+/// One offered connection.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// Names the offer towards the peer that made it; opaque, at most [`OFFER_ID_MAX`] characters.
+    pub offer_id: String,
+    /// A JSON object, opaque to the tracker.
+    pub offer: Box<RawValue>,
+}
+
+/// An answer to a relayed offer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The swarm in which the offer was made.
+    pub info_hash: InfoHash,
+    /// What the answering peer calls itself.
+    pub peer_id: PeerId,
+    /// Who made the offer.
+    pub to_peer_id: PeerId,
+    /// As it stood in the offer.
+    pub offer_id: String,
+    /// A JSON object, opaque to the tracker.
+    pub answer: Box<RawValue>,
+}
+
+/// Why a message is no request. The texts of the first four are those of bittorrent-tracker.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// No info_hash of twenty characters up to U+00FF.
+    #[error("invalid info_hash")]
+    InfoHash,
+    /// No peer_id of twenty characters up to U+00FF.
+    #[error("invalid peer_id")]
+    PeerId,
+    /// An answer without a to_peer_id of twenty characters up to U+00FF.
+    #[error("invalid `to_peer_id` (required with `answer`)")]
+    ToPeerId,
+    /// Neither announce nor scrape.
+    #[error("invalid action in WS request: {0}")]
+    Action(String),
+    /// An event that is not in [`Event`].
+    #[error("invalid event")]
+    Event,
+    /// An answer whose offer_id is no string, or longer than [`OFFER_ID_MAX`].
+    #[error("invalid offer_id (required with `answer`)")]
+    OfferId,
+    /// An answer that is no object.
+    #[error("invalid answer: expected a JSON object")]
+    Answer,
+    /// No JSON object.
+    #[error("invalid JSON object: {0}")]
+    Json(String),
+}
+
+/// The fields of all messages, each still as it was written: what is wrong with one must not hide the others.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    action: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    info_hash: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    peer_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    to_peer_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    left: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    event: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    offers: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    offer_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    answer: Option<&'a RawValue>,
+}
+
+impl Request {
+    /// Reads one message. The caller bounds its length; nothing larger than the message is allocated.
+    ///
+    /// # Errors
+    ///
+    /// A failure that is ready to be sent, with the action and the info_hash if those could be read.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let fields: Fields<'_> = serde_json::from_str(text)
+            .map_err(|error| failure(None, None, &RequestError::Json(error.to_string())))?;
+        let action = string(fields.action);
+        match action.as_deref() {
+            Some("announce") => fields.announce(),
+            Some("scrape") => fields.scrape(),
+            _ => {
+                let shown = action.as_deref().or(fields.action.map(RawValue::get)).unwrap_or("undefined");
+                let shown = shown.chars().take(QUOTED_MAX).collect();
+                Err(failure(None, hash(fields.info_hash), &RequestError::Action(shown)))
+            }
+        }
+    }
+}
+
+impl Fields<'_> {
+    fn announce(self) -> Result<Request, Failure> {
+        let fail = |hash, error| failure(Some(Action::Announce), hash, &error);
+        let info_hash = hash(self.info_hash).ok_or_else(|| fail(None, RequestError::InfoHash))?;
+        let fail = |error| fail(Some(info_hash), error);
+        let peer_id = bytes(self.peer_id).map(PeerId).ok_or_else(|| fail(RequestError::PeerId))?;
+        if let Some(answer) = self.answer.filter(|answer| is_truthy(answer)) {
+            let to_peer_id =
+                bytes(self.to_peer_id).map(PeerId).ok_or_else(|| fail(RequestError::ToPeerId))?;
+            let offer_id = offer_id(self.offer_id).ok_or_else(|| fail(RequestError::OfferId))?;
+            let answer = object(answer).ok_or_else(|| fail(RequestError::Answer))?;
+            return Ok(Request::Answer(Answer { info_hash, peer_id, to_peer_id, offer_id, answer }));
+        }
+        let event = match self.event.map(|event| string(Some(event))) {
+            None => Event::Update,
+            Some(text) => event(text.as_deref()).ok_or_else(|| fail(RequestError::Event))?,
+        };
+        let (left, offers) = (left(self.left), offers(self.offers));
+        Ok(Request::Announce(Announce { info_hash, peer_id, left, event, offers }))
+    }
+
+    fn scrape(self) -> Result<Request, Failure> {
+        let fail = || failure(Some(Action::Scrape), None, &RequestError::InfoHash);
+        let Some(named) = self.info_hash else { return Ok(Request::Scrape(Vec::new())) };
+        if named.get().starts_with('[') {
+            let items: Vec<Option<&RawValue>> = serde_json::from_str(named.get()).map_err(|_| fail())?;
+            return items.into_iter().map(hash).collect::<Option<_>>().map(Request::Scrape).ok_or_else(fail);
+        }
+        hash(Some(named)).map(|hash| Request::Scrape(vec![hash])).ok_or_else(fail)
+    }
+}
+
+fn failure(action: Option<Action>, info_hash: Option<InfoHash>, error: &RequestError) -> Failure {
+    Failure { action, info_hash, reason: error.to_string() }
+}
+
+fn string(field: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    // A bare `Cow<str>` is always read as owned; this wrapper borrows where the text has no escapes.
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    serde_json::from_str::<Text<'_>>(field?.get()).ok().map(|text| text.0)
+}
+
+fn bytes(field: Option<&RawValue>) -> Option<[u8; 20]> {
+    string(field).and_then(|text| binary::decode(&text))
+}
+
+fn hash(field: Option<&RawValue>) -> Option<InfoHash> {
+    bytes(field).map(InfoHash)
+}
+
+fn event(text: Option<&str>) -> Option<Event> {
+    match text? {
+        "" | "update" | "empty" => Some(Event::Update),
+        "started" => Some(Event::Started),
+        "completed" => Some(Event::Completed),
+        "stopped" => Some(Event::Stopped),
+        "paused" => Some(Event::Paused),
+        _ => None,
+    }
+}
+
+/// Numbers, and strings that are numbers; what is neither, or negative, is unknown.
+fn left(field: Option<&RawValue>) -> Option<u64> {
+    let text = field?.get();
+    let number: f64 = text.trim_matches('"').trim().parse().ok()?;
+    (number >= 0.0 && number.is_finite()).then_some(number as u64)
+}
+
+/// What is no array has no offers; `null`, and what else is no offer, is not an offer (bittorrent-tracker dies of it).
+fn offers(field: Option<&RawValue>) -> Vec<Offer> {
+    #[derive(Deserialize)]
+    struct Item<'a> {
+        #[serde(borrow, default)]
+        offer: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        offer_id: Option<&'a RawValue>,
+    }
+    let items: Vec<&RawValue> =
+        field.and_then(|field| serde_json::from_str(field.get()).ok()).unwrap_or_default();
+    let read = |item: &RawValue| {
+        // A sequence would be read as the fields in order.
+        let item: Item<'_> = serde_json::from_str(item.get()).ok().filter(|_| item.get().starts_with('{'))?;
+        Some(Offer { offer_id: offer_id(item.offer_id)?, offer: object(item.offer?)? })
+    };
+    items.into_iter().filter_map(read).collect()
+}
+
+fn offer_id(field: Option<&RawValue>) -> Option<String> {
+    string(field).filter(|text| text.chars().count() <= OFFER_ID_MAX).map(Cow::into_owned)
+}
+
+fn object(raw: &RawValue) -> Option<Box<RawValue>> {
+    raw.get().starts_with('{').then(|| raw.to_owned())
+}
+
+fn is_truthy(raw: &RawValue) -> bool {
+    !matches!(raw.get(), "false" | "\"\"" | "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "aaaaaaaaaaaaaaaaaaaa";
+    const PEER: &str = "bbbbbbbbbbbbbbbbbbbb";
+
+    fn announce(rest: &str) -> Result<Request, Failure> {
+        Request::parse(&format!(r#"{{"action":"announce","info_hash":"{HASH}","peer_id":"{PEER}"{rest}}}"#))
+    }
+
+    fn announced(rest: &str) -> Announce {
+        match announce(rest) {
+            Ok(Request::Announce(announce)) => announce,
+            other => panic!("{rest}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_announce_of_the_reference_client_is_read() {
+        let parsed = announced(
+            r#","numwant":2,"uploaded":0,"downloaded":0,"left":100,"event":"started","customParam":[1],
+               "offers":[{"offer":{"type":"offer","sdp":"v=0\r\n"},"offer_id":"\u0000\u00ffcdefghijklmnopqrst"},
+                         {"offer":{"any":{"thing":1.0e2}},"offer_id":"short"}]"#,
+        );
+        assert_eq!(parsed.info_hash, InfoHash([b'a'; 20]));
+        assert_eq!(parsed.peer_id, PeerId([b'b'; 20]));
+        assert_eq!((parsed.left, parsed.event), (Some(100), Event::Started));
+        let offers: Vec<_> =
+            parsed.offers.iter().map(|offer| (offer.offer_id.as_str(), offer.offer.get())).collect();
+        let first = ("\u{0}\u{ff}cdefghijklmnopqrst", r#"{"type":"offer","sdp":"v=0\r\n"}"#);
+        assert_eq!(offers, [first, ("short", r#"{"any":{"thing":1.0e2}}"#)]);
+    }
+
+    #[test]
+    fn left_is_known_only_when_it_is_a_number() {
+        for (text, left) in [
+            ("0", Some(0)),
+            ("0.0", Some(0)),
+            ("\"0\"", Some(0)),
+            ("5e3", Some(5_000)),
+            ("null", None),
+            ("-1", None),
+            ("\"\"", None),
+            ("\"NaN\"", None),
+            ("\"inf\"", None),
+            ("true", None),
+            ("[0]", None),
+        ] {
+            assert_eq!(announced(&format!(r#","left":{text}"#)).left, left, "{text}");
+        }
+        assert_eq!(announced("").left, None);
+    }
+
+    #[test]
+    fn offers_that_are_none_are_left_out() {
+        for offers in [
+            "null",
+            "\"x\"",
+            "{}",
+            "7",
+            "[]",
+            "[null]",
+            "[1,\"x\",[],{}]",
+            r#"[{"offer":null,"offer_id":"x"}]"#,
+            r#"[{"offer":{}}]"#,
+            r#"[{"offer":"text","offer_id":"x"}]"#,
+            r#"[{"offer":{},"offer_id":7}]"#,
+            r#"[[{"a":1},"x"]]"#,
+            r#"[{"fake_offer":"fake"}]"#,
+        ] {
+            assert!(announced(&format!(r#","offers":{offers}"#)).offers.is_empty(), "{offers}");
+        }
+        let long = "x".repeat(OFFER_ID_MAX + 1);
+        assert!(announced(&format!(r#","offers":[{{"offer":{{}},"offer_id":"{long}"}}]"#)).offers.is_empty());
+        assert_eq!(announced(r#","offers":[null,{"offer":{},"offer_id":"x"}]"#).offers.len(), 1);
+    }
+
+    #[test]
+    fn an_answer_is_read_and_a_falsy_one_is_an_announce() {
+        let rest = format!(r#","to_peer_id":"{PEER}","answer":{{"type":"answer"}},"offer_id":"xyz""#);
+        let Ok(Request::Answer(answer)) = announce(&rest) else { panic!("no answer") };
+        assert_eq!((answer.offer_id.as_str(), answer.answer.get()), ("xyz", r#"{"type":"answer"}"#));
+        for falsy in ["null", "false", "\"\"", "0"] {
+            announced(&format!(r#","answer":{falsy}"#));
+        }
+    }
+
+    #[test]
+    fn failures_say_what_is_wrong_and_carry_what_could_be_read() {
+        let hash = Some(InfoHash([b'a'; 20]));
+        let announcing = Some(Action::Announce);
+        let invalid_event = announce(r#","event":"vanished""#);
+        let no_to_peer = announce(r#","answer":{},"offer_id":"x""#);
+        let no_offer_id = announce(&format!(r#","answer":{{}},"to_peer_id":"{PEER}""#));
+        let bad_answer = announce(&format!(r#","answer":"x","to_peer_id":"{PEER}","offer_id":"x""#));
+        let no_peer = Request::parse(&format!(r#"{{"action":"announce","info_hash":"{HASH}","peer_id":7}}"#));
+        let no_hash = Request::parse(r#"{"action":"announce","info_hash":"short"}"#);
+        let no_action = Request::parse(&format!(r#"{{"info_hash":"{HASH}"}}"#));
+        let bad_scrape = Request::parse(r#"{"action":"scrape","info_hash":["x"]}"#);
+        for (parsed, action, hash, reason) in [
+            (invalid_event, announcing, hash, "invalid event"),
+            (no_to_peer, announcing, hash, "invalid `to_peer_id` (required with `answer`)"),
+            (no_offer_id, announcing, hash, "invalid offer_id (required with `answer`)"),
+            (bad_answer, announcing, hash, "invalid answer: expected a JSON object"),
+            (no_peer, announcing, hash, "invalid peer_id"),
+            (no_hash, announcing, None, "invalid info_hash"),
+            (no_action, None, hash, "invalid action in WS request: undefined"),
+            (bad_scrape, Some(Action::Scrape), None, "invalid info_hash"),
+        ] {
+            let failure = parsed.unwrap_err();
+            assert_eq!((failure.action, failure.info_hash, failure.reason.as_str()), (action, hash, reason));
+        }
+    }
+
+    #[test]
+    fn scrapes_name_none_one_or_several() {
+        let hashes = |text: &str| match Request::parse(text) {
+            Ok(Request::Scrape(hashes)) => hashes.len(),
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(hashes(r#"{"action":"scrape"}"#), 0);
+        assert_eq!(hashes(r#"{"action":"scrape","info_hash":null}"#), 0);
+        assert_eq!(hashes(&format!(r#"{{"action":"scrape","info_hash":"{HASH}"}}"#)), 1);
+        assert_eq!(hashes(&format!(r#"{{"action":"scrape","info_hash":["{HASH}","{PEER}"]}}"#)), 2);
+    }
+
+    #[test]
+    fn nothing_that_is_not_a_request_panics() {
+        let whole = format!(
+            r#"{{"action":"announce","info_hash":"{HASH}","peer_id":"{PEER}","offers":[{{"offer":{{"sdp":"é"}},"offer_id":"x"}}]}}"#
+        );
+        for length in 0..whole.len() {
+            if let Some(prefix) = whole.get(..length) {
+                assert!(Request::parse(prefix).is_err(), "{prefix}");
+            }
+        }
+        let deep = "[".repeat(60_000);
+        for text in ["null", "[]", "7", "\"x\"", "{\"action\":1}", "{\"action\":{}}", deep.as_str()] {
+            assert!(Request::parse(text).is_err(), "{text:.20}");
+        }
+        assert!(announced(&format!(r#","offers":{deep}{}"#, "]".repeat(60_000))).offers.is_empty());
+        let long = format!(r#"{{"action":"{}"}}"#, "x".repeat(10_000));
+        assert!(Request::parse(&long).unwrap_err().reason.len() < 100);
+    }
+}

@@ -1,0 +1,248 @@
+//! What the tracker sends to a peer.
+
+use core::fmt::Write as _;
+
+use serde_json::value::RawValue;
+
+use super::binary;
+use crate::id::{InfoHash, PeerId};
+
+/// Which kind of request a failure is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// An announce or an answer.
+    Announce,
+    /// A scrape.
+    Scrape,
+}
+
+impl Action {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Announce => "announce",
+            Self::Scrape => "scrape",
+        }
+    }
+}
+
+/// Numbers of one swarm in a scrape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScrapeCounts {
+    /// Members that have everything.
+    pub complete: u32,
+    /// Members that have not.
+    pub incomplete: u32,
+    /// Times that the torrent was downloaded, as far as the tracker knows.
+    pub downloaded: u32,
+}
+
+/// A request that the tracker does not grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What was asked, if that could be read.
+    pub action: Option<Action>,
+    /// Of which swarm, if that could be read.
+    pub info_hash: Option<InfoHash>,
+    /// What is wrong, for people.
+    pub reason: String,
+}
+
+/// One message of the tracker.
+#[derive(Clone, Debug)]
+pub enum Response {
+    /// To the announcer.
+    Announced {
+        /// Which swarm.
+        info_hash: InfoHash,
+        /// Seconds until the next announce.
+        interval: u32,
+        /// Members that have everything.
+        complete: u32,
+        /// Members that have not.
+        incomplete: u32,
+    },
+    /// Somebody else's offer.
+    Offer {
+        /// Which swarm.
+        info_hash: InfoHash,
+        /// Who offers.
+        peer_id: PeerId,
+        /// To be repeated in the answer; opaque.
+        offer_id: String,
+        /// A JSON object, opaque to the tracker.
+        offer: Box<RawValue>,
+    },
+    /// The answer to an offer of the receiver.
+    Answer {
+        /// Which swarm.
+        info_hash: InfoHash,
+        /// Who answers.
+        peer_id: PeerId,
+        /// As the receiver chose it.
+        offer_id: String,
+        /// A JSON object, opaque to the tracker.
+        answer: Box<RawValue>,
+    },
+    /// Numbers of the swarms that were asked for.
+    Scraped {
+        /// Each swarm with its numbers.
+        files: Vec<(InfoHash, ScrapeCounts)>,
+        /// Seconds before the peer may ask again.
+        min_request_interval: u32,
+    },
+    /// The request was not granted.
+    Failure(Failure),
+}
+
+impl Response {
+    /// The message as it is sent.
+    pub fn to_json(&self) -> String {
+        let mut json = String::with_capacity(self.length_estimate());
+        match self {
+            Self::Announced { info_hash, interval, complete, incomplete } => {
+                let _ = write!(
+                    json,
+                    r#"{{"complete":{complete},"incomplete":{incomplete},"action":"announce","interval":{interval},"info_hash":"#
+                );
+                binary::write_json(&mut json, &info_hash.0);
+                json.push('}');
+            }
+            Self::Offer { info_hash, peer_id, offer_id, offer } => {
+                relayed(&mut json, "offer", info_hash, peer_id, offer_id, offer);
+            }
+            Self::Answer { info_hash, peer_id, offer_id, answer } => {
+                relayed(&mut json, "answer", info_hash, peer_id, offer_id, answer);
+            }
+            Self::Scraped { files, min_request_interval } => scraped(&mut json, files, *min_request_interval),
+            Self::Failure(failure) => failed(&mut json, failure),
+        }
+        json
+    }
+
+    fn length_estimate(&self) -> usize {
+        match self {
+            Self::Announced { .. } | Self::Failure(_) => 160,
+            Self::Offer { offer: value, .. } | Self::Answer { answer: value, .. } => value.get().len() + 256,
+            Self::Scraped { files, .. } => files.len() * 128 + 96,
+        }
+    }
+}
+
+fn relayed(
+    json: &mut String,
+    kind: &str,
+    info_hash: &InfoHash,
+    peer_id: &PeerId,
+    offer_id: &str,
+    value: &RawValue,
+) {
+    let _ = write!(json, r#"{{"action":"announce","{kind}":{},"offer_id":"#, value.get());
+    binary::write_json_text(json, offer_id);
+    json.push_str(r#","peer_id":"#);
+    binary::write_json(json, &peer_id.0);
+    json.push_str(r#","info_hash":"#);
+    binary::write_json(json, &info_hash.0);
+    json.push('}');
+}
+
+fn scraped(json: &mut String, files: &[(InfoHash, ScrapeCounts)], min_request_interval: u32) {
+    json.push_str(r#"{"action":"scrape","files":{"#);
+    for (number, (info_hash, counts)) in files.iter().enumerate() {
+        if number > 0 {
+            json.push(',');
+        }
+        binary::write_json(json, &info_hash.0);
+        let ScrapeCounts { complete, incomplete, downloaded } = counts;
+        let _ =
+            write!(json, r#":{{"complete":{complete},"incomplete":{incomplete},"downloaded":{downloaded}}}"#);
+    }
+    let _ = write!(json, r#"}},"flags":{{"min_request_interval":{min_request_interval}}}}}"#);
+}
+
+fn failed(json: &mut String, failure: &Failure) {
+    json.push('{');
+    // The reference client throws at an announce without info_hash, and stays deaf afterwards.
+    let action = failure.action.filter(|action| *action == Action::Scrape || failure.info_hash.is_some());
+    if let Some(action) = action {
+        let _ = write!(json, r#""action":"{}","#, action.name());
+    }
+    json.push_str(r#""failure reason":"#);
+    binary::write_json_text(json, &failure.reason);
+    if let Some(info_hash) = &failure.info_hash {
+        json.push_str(r#","info_hash":"#);
+        binary::write_json(json, &info_hash.0);
+    }
+    json.push('}');
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const HASH: InfoHash = InfoHash([0xe9; 20]);
+
+    fn value(response: &Response) -> Value {
+        serde_json::from_str(&response.to_json()).unwrap()
+    }
+
+    #[test]
+    fn responses_are_what_the_reference_server_sends() {
+        let hash = "é".repeat(20);
+        let announced = Response::Announced { info_hash: HASH, interval: 120, complete: 1, incomplete: 2 };
+        assert_eq!(
+            value(&announced),
+            json!({"action": "announce", "interval": 120, "complete": 1, "incomplete": 2, "info_hash": hash})
+        );
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let (peer_id, offer_id) = (PeerId([0; 20]), "\"x\\\u{1}".to_owned());
+        let peer = "\0".repeat(20);
+        let offer = Response::Offer {
+            info_hash: HASH,
+            peer_id,
+            offer_id: offer_id.clone(),
+            offer: raw("{\"a\":[]}"),
+        };
+        assert_eq!(
+            value(&offer),
+            json!({"action": "announce", "offer": {"a": []}, "offer_id": offer_id, "peer_id": peer, "info_hash": hash})
+        );
+        let answer =
+            Response::Answer { info_hash: HASH, peer_id, offer_id: offer_id.clone(), answer: raw("{}") };
+        assert_eq!(
+            value(&answer),
+            json!({"action": "announce", "answer": {}, "offer_id": offer_id, "peer_id": peer, "info_hash": hash})
+        );
+        let counts = ScrapeCounts { complete: 1, incomplete: 2, downloaded: 1 };
+        let other = InfoHash([b'x'; 20]);
+        let scraped = Response::Scraped {
+            files: vec![(HASH, counts), (other, ScrapeCounts::default())],
+            min_request_interval: 600,
+        };
+        assert_eq!(
+            value(&scraped),
+            json!({"action": "scrape", "flags": {"min_request_interval": 600}, "files": {
+                hash: {"complete": 1, "incomplete": 2, "downloaded": 1},
+                "xxxxxxxxxxxxxxxxxxxx": {"complete": 0, "incomplete": 0, "downloaded": 0},
+            }})
+        );
+    }
+
+    #[test]
+    fn a_failure_names_an_announce_only_together_with_its_swarm() {
+        let failure = |action, info_hash| {
+            value(&Response::Failure(Failure { action, info_hash, reason: "no \"way\"".to_owned() }))
+        };
+        let hash = "é".repeat(20);
+        assert_eq!(
+            failure(Some(Action::Announce), Some(HASH)),
+            json!({"action": "announce", "failure reason": "no \"way\"", "info_hash": hash})
+        );
+        assert_eq!(failure(Some(Action::Announce), None), json!({"failure reason": "no \"way\""}));
+        assert_eq!(
+            failure(Some(Action::Scrape), None),
+            json!({"action": "scrape", "failure reason": "no \"way\""})
+        );
+    }
+}
