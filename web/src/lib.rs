@@ -1,1 +1,7 @@
 //! The browser peer.
+//!
+//! Two threads matter. The page (`bin/app.rs`) draws, takes input and holds the `RTCPeerConnection`s, which exist
+//! nowhere else. The engine worker (`bin/engine.rs`) holds the engine, the tracker sockets, the storage, the hashing,
+//! and, where the browser can transfer them, the data channels.
+
+pub mod client;
