@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bencode;
 pub mod engine;
 pub mod id;
 pub mod layout;
@@ -15,3 +16,4 @@ pub mod peer;
 pub mod rng;
 pub mod time;
 pub mod tracker;
+pub mod wire;

@@ -66,3 +66,10 @@ pub const LINK_MAX: usize = 64 * 1024;
 
 /// Bytes of pieces that are begun but not verified and written, per torrent. Holds a few pieces of the largest size we create.
 pub const PIECES_IN_MEMORY_MAX: usize = 96 * 1024 * 1024;
+
+/// Longest payload of an extension message (BEP 10): a block of metadata with its dictionary, with room for extensions
+/// that list peers.
+pub const EXTENDED_MAX: u32 = 64 * 1024;
+
+/// Most characters of a program's name and version as a peer tells them.
+pub const CLIENT_NAME_MAX: usize = 64;
