@@ -5,8 +5,12 @@
 //! another peer understands.
 
 pub mod binary;
+pub mod client;
 pub mod request;
 pub mod response;
 
+pub use client::{
+    AnnounceReply, ClientAnnounce, ClientMessage, ClientOffer, ServerMessage, ServerMessageError,
+};
 pub use request::{Announce, Answer, Event, Offer, Request, RequestError};
 pub use response::{Action, Failure, Response, ScrapeCounts};

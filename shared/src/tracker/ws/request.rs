@@ -191,18 +191,18 @@ fn failure(action: Option<Action>, info_hash: Option<InfoHash>, error: &RequestE
     Failure { action, info_hash, reason: error.to_string() }
 }
 
-fn string(field: Option<&RawValue>) -> Option<Cow<'_, str>> {
+pub(super) fn string(field: Option<&RawValue>) -> Option<Cow<'_, str>> {
     // A bare `Cow<str>` is always read as owned; this wrapper borrows where the text has no escapes.
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     serde_json::from_str::<Text<'_>>(field?.get()).ok().map(|text| text.0)
 }
 
-fn bytes(field: Option<&RawValue>) -> Option<[u8; 20]> {
+pub(super) fn bytes(field: Option<&RawValue>) -> Option<[u8; 20]> {
     string(field).and_then(|text| binary::decode(&text))
 }
 
-fn hash(field: Option<&RawValue>) -> Option<InfoHash> {
+pub(super) fn hash(field: Option<&RawValue>) -> Option<InfoHash> {
     bytes(field).map(InfoHash)
 }
 
