@@ -2,6 +2,7 @@
 
 mod build;
 mod run;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ pub(crate) struct Cli {
 enum Command {
     Build(build::Args),
     Run(run::Args),
+    Tidy(tidy::Args),
 }
 
 impl Cli {
@@ -29,6 +31,7 @@ impl Cli {
         match self.command {
             Command::Build(args) => args.run(&workspace),
             Command::Run(args) => args.run(&workspace),
+            Command::Tidy(args) => args.run(&workspace),
         }
     }
 }

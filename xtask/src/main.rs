@@ -6,6 +6,7 @@ mod page;
 mod precompress;
 mod shell;
 mod stamp;
+mod tidy;
 mod tools;
 mod wasm_toolchain;
 mod workspace;

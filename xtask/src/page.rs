@@ -1,7 +1,9 @@
 //! Builds the page: `web/` and `www/` through trunk, wasm-opt and compression into `dist/`.
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -130,11 +132,12 @@ fn trunk(
     toolchain.apply(&mut trunk);
     let path = trunk.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value);
     let path = path.map_or_else(|| env::var_os("PATH").unwrap_or_default(), ToOwned::to_owned);
+    let path = with_wasm_bindgen(workspace, tools, &path)?;
     trunk
         .current_dir(&workspace.root)
         .args(["build", "--skip-version-check", "--cargo-profile", flavour.profile(), "--dist"])
         .arg(site)
-        .env("PATH", with_wasm_bindgen(tools, path))
+        .env("PATH", path)
         .env("CARGO_TARGET_DIR", workspace.page_target())
         // Trunk takes `NO_COLOR=1` for a malformed option.
         .env_remove("NO_COLOR")
@@ -151,13 +154,21 @@ fn trunk(
     Ok(())
 }
 
-/// Trunk takes the wasm-bindgen that it finds in PATH, if the version is right, and else downloads one.
-fn with_wasm_bindgen(tools: &Tools, path: std::ffi::OsString) -> std::ffi::OsString {
-    let Some(directory) = tools.wasm_bindgen.parent() else { return path };
-    // Behind the compiler's own directory: a directory of tools may hold a cargo of rustup's.
-    let mut all: Vec<PathBuf> = env::split_paths(&path).collect();
-    all.insert(all.len().min(1), directory.to_path_buf());
-    env::join_paths(all).unwrap_or_else(|_| with_first(directory))
+/// Trunk takes the wasm-bindgen that it finds first in PATH, if the version is right, and else downloads one. A directory
+/// with nothing else in it goes in front: that of the tools may hold a cargo of rustup's.
+fn with_wasm_bindgen(workspace: &Workspace, tools: &Tools, path: &OsStr) -> Result<OsString> {
+    let directory = workspace.page_target().join("tools");
+    fs::create_dir_all(&directory)?;
+    let name = tools.wasm_bindgen.file_name().context("wasm-bindgen has no name")?;
+    let link = directory.join(name);
+    if fs::read_link(&link).is_ok_and(|target| target == tools.wasm_bindgen) {
+        return Ok(with_first(&directory, path));
+    }
+    match fs::remove_file(&link) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => std::os::unix::fs::symlink(&tools.wasm_bindgen, &link)?,
+    }
+    Ok(with_first(&directory, path))
 }
 
 /// The page draws, so it is made small; the engine hashes and parses, so it is made fast.

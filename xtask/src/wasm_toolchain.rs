@@ -4,7 +4,7 @@
 //! its servers. Where it cannot, Debian's compiler builds one from the sources that Debian packages.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -75,7 +75,7 @@ impl WasmToolchain {
             command.env_remove(variable);
         }
         command
-            .env("PATH", with_first("/usr/bin".as_ref()))
+            .env("PATH", with_first("/usr/bin".as_ref(), &env::var_os("PATH").unwrap_or_default()))
             // `build-std` is unstable. By the environment, only the page's build sees it; a config file would reach the
             // native build as well.
             .env("RUSTC_BOOTSTRAP", "1")
@@ -86,11 +86,10 @@ impl WasmToolchain {
     }
 }
 
-/// PATH with `directory` in front.
-pub(crate) fn with_first(directory: &Path) -> OsString {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let all = std::iter::once(directory.to_path_buf()).chain(env::split_paths(&path));
-    env::join_paths(all).unwrap_or(path)
+/// The search path `path` with `directory` in front.
+pub(crate) fn with_first(directory: &Path, path: &OsStr) -> OsString {
+    let all = std::iter::once(directory.to_path_buf()).chain(env::split_paths(path));
+    env::join_paths(all).unwrap_or_else(|_| path.to_owned())
 }
 
 fn rustup() -> Result<Option<WasmToolchain>> {
