@@ -14,6 +14,7 @@ pub mod limits;
 pub mod metainfo;
 pub mod peer;
 pub mod rng;
+mod text;
 pub mod time;
 pub mod tracker;
 pub mod wire;

@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 8] = [
     &["peer", "picker", "choker"],
     &["wire", "metainfo", "tracker", "link"],
     &["bencode"],
-    &["bitfield", "rate"],
+    &["bitfield", "rate", "text"],
     &["id", "layout"],
     &["time", "rng", "limits"],
 ];

@@ -36,8 +36,9 @@ const BANNED: [(&str, &str); 26] = [
     ("unsafe", "the workspace forbids it"),
 ];
 
-/// Values, not clocks.
-const HARMLESS: [&str; 1] = ["std::time::Duration"];
+/// Values, neither clocks nor sockets.
+const HARMLESS: [&str; 5] =
+    ["std::time::Duration", "std::net::IpAddr", "std::net::Ipv4Addr", "std::net::Ipv6Addr", "std::net::SocketAddr"];
 
 /// Crates that pure code must not even depend on.
 const IMPURE_CRATES: [&str; 11] = [
@@ -157,6 +158,7 @@ mod tests {
         for text in [
             "use std::time::Duration;",
             "use core::time::Duration;",
+            "use core::net::{IpAddr, Ipv4Addr};",
             "use crate::time::Instant;",
             "use std::collections::BTreeMap;",
             "// std::time::Instant would not do here\n",
