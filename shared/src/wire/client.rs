@@ -79,7 +79,7 @@ fn version_text(version: &[u8], two_digits: bool) -> Option<String> {
 pub(super) fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
-        .filter(|c| !c.is_control() && !crate::metainfo::is_direction_control(*c))
+        .filter(|c| !c.is_control() && !crate::text::is_direction_control(*c))
         .take(limits::CLIENT_NAME_MAX)
         .collect()
 }

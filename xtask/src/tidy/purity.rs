@@ -37,8 +37,13 @@ const BANNED: [(&str, &str); 26] = [
 ];
 
 /// Values, neither clocks nor sockets.
-const HARMLESS: [&str; 5] =
-    ["std::time::Duration", "std::net::IpAddr", "std::net::Ipv4Addr", "std::net::Ipv6Addr", "std::net::SocketAddr"];
+const HARMLESS: [&str; 5] = [
+    "std::time::Duration",
+    "std::net::IpAddr",
+    "std::net::Ipv4Addr",
+    "std::net::Ipv6Addr",
+    "std::net::SocketAddr",
+];
 
 /// Crates that pure code must not even depend on.
 const IMPURE_CRATES: [&str; 11] = [

@@ -428,7 +428,7 @@ fn number(field: Option<&RawValue>) -> Option<u32> {
 
 /// Words of a stranger: bounded, without controls.
 fn short_text(field: Option<&RawValue>) -> Option<String> {
-    let safe = |c: &char| !c.is_control() && !crate::metainfo::is_direction_control(*c);
+    let safe = |c: &char| !c.is_control() && !crate::text::is_direction_control(*c);
     string(field).map(|text| text.chars().filter(safe).take(TEXT_MAX).collect())
 }
 
