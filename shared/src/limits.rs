@@ -73,3 +73,15 @@ pub const EXTENDED_MAX: u32 = 64 * 1024;
 
 /// Most characters of a program's name and version as a peer tells them.
 pub const CLIENT_NAME_MAX: usize = 64;
+
+/// Longest `.torrent`: the info dictionary, and what stands beside it (trackers, web seeds, the piece layers of a hybrid).
+pub const TORRENT_MAX: usize = METADATA_MAX + 16 * 1024 * 1024;
+
+/// Most parts of a path within a torrent.
+pub const PATH_PARTS_MAX: usize = 32;
+
+/// Longest name of a file or folder in bytes; what ext4, APFS, NTFS and OPFS all take.
+pub const NAME_MAX: usize = 255;
+
+/// Web seeds of one torrent; further ones are left out.
+pub const WEB_SEEDS_PER_TORRENT: usize = 16;

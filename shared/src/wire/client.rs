@@ -74,12 +74,7 @@ fn version_text(version: &[u8], two_digits: bool) -> Option<String> {
     Some(parts.iter().map(u32::to_string).collect::<Vec<_>>().join("."))
 }
 
-/// A name in a stranger's words, made safe to show: no controls, nothing that turns the direction of writing, at
-/// most [`limits::CLIENT_NAME_MAX`] characters.
+/// A name in a stranger's words, made safe to show; at most [`limits::CLIENT_NAME_MAX`] characters.
 pub(super) fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .filter(|c| !c.is_control() && !crate::text::is_direction_control(*c))
-        .take(limits::CLIENT_NAME_MAX)
-        .collect()
+    crate::text::shown(&String::from_utf8_lossy(bytes), limits::CLIENT_NAME_MAX)
 }

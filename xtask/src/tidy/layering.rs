@@ -8,9 +8,9 @@ const LAYERS: [&[&str]; 8] = [
     &["engine"],
     &["torrent", "dht"],
     &["peer", "picker", "choker"],
-    &["wire", "metainfo", "tracker", "link"],
+    &["wire", "metainfo", "tracker", "magnet"],
     &["bencode"],
-    &["bitfield", "rate", "text"],
+    &["bitfield", "rate", "text", "url"],
     &["id", "layout"],
     &["time", "rng", "limits"],
 ];

@@ -426,10 +426,8 @@ fn number(field: Option<&RawValue>) -> Option<u32> {
     (number >= 0.0 && number.is_finite()).then_some(number as u32)
 }
 
-/// Words of a stranger: bounded, without controls.
 fn short_text(field: Option<&RawValue>) -> Option<String> {
-    let safe = |c: &char| !c.is_control() && !crate::text::is_direction_control(*c);
-    string(field).map(|text| text.chars().filter(safe).take(TEXT_MAX).collect())
+    string(field).map(|text| crate::text::shown(&text, TEXT_MAX))
 }
 
 #[cfg(test)]
