@@ -2,6 +2,7 @@
 
 mod build;
 mod run;
+mod test;
 mod tidy;
 
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ pub(crate) struct Cli {
 enum Command {
     Build(build::Args),
     Run(run::Args),
+    Test(test::Args),
     Tidy(tidy::Args),
 }
 
@@ -31,6 +33,7 @@ impl Cli {
         match self.command {
             Command::Build(args) => args.run(&workspace),
             Command::Run(args) => args.run(&workspace),
+            Command::Test(args) => args.run(&workspace),
             Command::Tidy(args) => args.run(&workspace),
         }
     }

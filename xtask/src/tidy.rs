@@ -110,6 +110,21 @@ pub(crate) struct Findings {
     pub(crate) remarks: Vec<Violation>,
 }
 
+impl Findings {
+    pub(crate) fn print(&self) {
+        for remark in &self.remarks {
+            eprintln!("remark: {remark}");
+        }
+        for violation in &self.violations {
+            eprintln!("error: {violation}");
+        }
+        match self.violations.len() {
+            0 => println!("tidy"),
+            count => println!("{count} violations"),
+        }
+    }
+}
+
 /// Applies every rule.
 pub(crate) fn check(tree: &Tree) -> Findings {
     let rules: [fn(&Tree) -> Vec<Violation>; 11] = [

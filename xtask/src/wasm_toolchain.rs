@@ -64,6 +64,11 @@ impl WasmToolchain {
         }
     }
 
+    /// True if the page is compiled by the compiler that compiles everything else.
+    pub(crate) fn is_that_of_the_workspace(&self) -> bool {
+        self.kind == Kind::Rustup
+    }
+
     /// Makes `command`, and the cargo that it starts, compile with this toolchain.
     pub(crate) fn apply(&self, command: &mut Command) {
         if self.kind == Kind::Rustup {

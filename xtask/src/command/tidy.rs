@@ -13,19 +13,8 @@ pub(crate) struct Args {}
 
 impl Args {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<ExitCode> {
-        let tree = Tree::read(&workspace.root)?;
-        let findings = tidy::check(&tree);
-        for remark in &findings.remarks {
-            eprintln!("remark: {remark}");
-        }
-        for violation in &findings.violations {
-            eprintln!("error: {violation}");
-        }
-        if findings.violations.is_empty() {
-            println!("tidy");
-            return Ok(ExitCode::SUCCESS);
-        }
-        println!("{} violations", findings.violations.len());
-        Ok(ExitCode::FAILURE)
+        let findings = tidy::check(&Tree::read(&workspace.root)?);
+        findings.print();
+        Ok(if findings.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -1,0 +1,270 @@
+//! `cargo xtask test`: everything that has to hold before a change is taken in.
+
+use std::fmt;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use super::build;
+use crate::apt;
+use crate::page::{self, Flavour};
+use crate::shell::{self, Tally};
+use crate::tidy::{self, Tree};
+use crate::wasm_toolchain::{Preference, TARGET, WasmToolchain};
+use crate::workspace::Workspace;
+
+/// Run everything that CI runs: format, lints, rules, tests, documentation, the build, and the browser tests
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only these areas; may be given several times
+    #[arg(long, value_name = "AREA")]
+    only: Vec<Area>,
+    /// All but the browser tests
+    #[arg(long)]
+    no_browser: bool,
+    #[command(flatten)]
+    toolchain: Preference,
+    /// Given to the browser tests: `cargo xtask test --only browser -- FILTER`
+    #[arg(last = true)]
+    browser: Vec<String>,
+}
+
+/// What can be run by itself, in the order in which all are run: what fails soonest comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Area {
+    /// rustfmt
+    Format,
+    /// The rules of `cargo xtask tidy`
+    Tidy,
+    /// Licences, sources and duplicates of dependencies, if cargo-deny is installed
+    Dependencies,
+    /// Clippy on everything native
+    Lint,
+    /// Unit, property, protocol and simulator tests
+    Test,
+    /// Unit tests of the page that need no browser
+    TestWeb,
+    /// Documentation without warnings
+    Documentation,
+    /// Clippy on the page, as WebAssembly
+    LintWeb,
+    /// The page and the tracker in release
+    Build,
+    /// The page in real browsers
+    Browser,
+}
+
+impl fmt::Display for Area {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.pad(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+/// How an area ended.
+enum Outcome {
+    Ran(Tally),
+    Skipped(String),
+}
+
+impl Args {
+    pub(crate) fn run(self, workspace: &Workspace) -> Result<ExitCode> {
+        let started = Instant::now();
+        let mut report = Report::default();
+        for area in Area::value_variants() {
+            if !self.only.is_empty() && !self.only.contains(area) {
+                continue;
+            }
+            let step = Instant::now();
+            shell::say(&format!("test: {area}"));
+            let outcome = match area {
+                Area::Browser if self.no_browser => Ok(Outcome::Skipped("--no-browser".to_owned())),
+                Area::Browser if report.failed(Area::Build) => {
+                    Ok(Outcome::Skipped("there is no tracker to test".to_owned()))
+                }
+                area => self.area(*area, workspace),
+            };
+            report.add(*area, outcome, step.elapsed());
+        }
+        report.print(started.elapsed());
+        Ok(if report.total().failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn area(&self, area: Area, workspace: &Workspace) -> Result<Outcome> {
+        match area {
+            Area::Format => match has_component("rustfmt") {
+                true => check(workspace.cargo().args(["fmt", "--all", "--check"])),
+                false => Ok(Outcome::Skipped("rustfmt is not installed".to_owned())),
+            },
+            Area::Tidy => rules(workspace),
+            Area::Dependencies => match shell::which("cargo-deny") {
+                Some(_) => check(workspace.cargo().args([
+                    "deny",
+                    "--offline",
+                    "check",
+                    "bans",
+                    "licenses",
+                    "sources",
+                ])),
+                None => Ok(Outcome::Skipped("cargo-deny is not installed".to_owned())),
+            },
+            Area::Lint => {
+                // Not the page: as native code it is another program than the one that is shipped.
+                self.clippy(&mut workspace.cargo(), &["--workspace", "--exclude", "web"])
+            }
+            Area::LintWeb => {
+                let toolchain = WasmToolchain::find(&self.toolchain)?;
+                let mut cargo = workspace.cargo();
+                if toolchain.is_that_of_the_workspace() {
+                    cargo.env("CARGO_TARGET_DIR", workspace.page_target());
+                    return self.clippy(&mut cargo, &["--package", "web", "--target", TARGET]);
+                }
+                shell::say(
+                    "Debian's compiler comes with lints of its own version; the page is checked as native code",
+                );
+                self.clippy(&mut cargo, &["--package", "web"])
+            }
+            Area::Test => tests(workspace.cargo().args(["test", "--no-fail-fast"])),
+            Area::TestWeb => {
+                tests(workspace.cargo().args(["test", "--no-fail-fast", "--package", "web", "--lib"]))
+            }
+            Area::Documentation => {
+                let mut cargo = workspace.cargo();
+                cargo.args(["doc", "--no-deps", "--workspace", "--document-private-items"]);
+                check(cargo.env("RUSTDOCFLAGS", "-D warnings"))
+            }
+            Area::Build => {
+                page::build(workspace, Flavour::Release, &self.toolchain)?;
+                build::tracker(workspace, Flavour::Release)?;
+                Ok(Outcome::Ran(Tally { passed: 1, failed: 0 }))
+            }
+            Area::Browser => self.browser(workspace),
+        }
+    }
+
+    fn clippy(&self, cargo: &mut Command, which: &[&str]) -> Result<Outcome> {
+        if !has_component("clippy-driver") {
+            return Ok(Outcome::Skipped("clippy is not installed".to_owned()));
+        }
+        check(cargo.arg("clippy").args(which).args(["--all-targets", "--", "-D", "warnings"]))
+    }
+
+    fn browser(&self, workspace: &Workspace) -> Result<Outcome> {
+        install_chromium()?;
+        let tracker = build::tracker(workspace, Flavour::Release)?;
+        let mut cargo = workspace.cargo();
+        cargo.args(["test", "--package", "e2e", "--no-fail-fast"]).env("PIECEMEAL_TRACKER", tracker);
+        if !self.browser.is_empty() {
+            // The filters are for the target that has browsers; the others would not know what to do with them.
+            cargo.args(["--test", "browser", "--"]).args(&self.browser);
+        }
+        tests(&mut cargo)
+    }
+}
+
+/// A command that passes or fails as a whole.
+fn check(command: &mut Command) -> Result<Outcome> {
+    let status = command.status().context("cannot start cargo")?;
+    Ok(Outcome::Ran(Tally { passed: u32::from(status.success()), failed: u32::from(!status.success()) }))
+}
+
+/// A command that says how many tests passed and failed.
+fn tests(command: &mut Command) -> Result<Outcome> {
+    let (status, mut tally) = shell::run_tests(command)?;
+    if !status.success() && tally.failed == 0 {
+        // It did not get as far as a test: it does not compile, or was killed.
+        tally.failed = 1;
+    }
+    if status.success() && tally.passed == 0 {
+        bail!("no test ran");
+    }
+    Ok(Outcome::Ran(tally))
+}
+
+fn rules(workspace: &Workspace) -> Result<Outcome> {
+    let findings = tidy::check(&Tree::read(&workspace.root)?);
+    findings.print();
+    let broken = !findings.violations.is_empty();
+    Ok(Outcome::Ran(Tally { passed: u32::from(!broken), failed: u32::from(broken) }))
+}
+
+/// True if the program is in PATH and is more than a proxy of rustup's for something that is not installed.
+fn has_component(program: &str) -> bool {
+    shell::output(Command::new(program).arg("--version")).is_some()
+}
+
+fn install_chromium() -> Result<()> {
+    let browser = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(shell::which);
+    let driver = shell::which("chromedriver").filter(|driver| Path::new(driver).exists());
+    if browser.is_some() && driver.is_some() {
+        return Ok(());
+    }
+    apt::install(&["chromium", "chromium-driver", "fonts-dejavu-core"], "to test the page in a real browser")
+}
+
+/// What ran, and how it went.
+#[derive(Default)]
+struct Report(Vec<(Area, Result<Outcome>, Duration)>);
+
+impl Report {
+    fn add(&mut self, area: Area, outcome: Result<Outcome>, took: Duration) {
+        self.0.push((area, outcome, took));
+    }
+
+    fn failed(&self, wanted: Area) -> bool {
+        self.0.iter().any(|(area, outcome, _)| *area == wanted && tally(outcome).failed > 0)
+    }
+
+    fn total(&self) -> Tally {
+        self.0.iter().map(|(_, outcome, _)| tally(outcome)).sum()
+    }
+
+    fn print(&self, took: Duration) {
+        println!();
+        for (area, outcome, took) in &self.0 {
+            let how = match outcome {
+                Ok(Outcome::Ran(tally)) if tally.failed > 0 => format!("FAILED, {tally}"),
+                Ok(Outcome::Ran(tally)) => format!("ok, {} passed", tally.passed),
+                Ok(Outcome::Skipped(why)) => format!("skipped: {why}"),
+                Err(error) => format!("FAILED: {error:#}"),
+            };
+            println!("{area:<14} {:>12}  {how}", shell::seconds(*took));
+        }
+        println!("\nall of it took {}", shell::seconds(took));
+        println!("{}", self.total());
+    }
+}
+
+fn tally(outcome: &Result<Outcome>) -> Tally {
+    match outcome {
+        Ok(Outcome::Ran(tally)) => *tally,
+        Ok(Outcome::Skipped(_)) => Tally::default(),
+        Err(_) => Tally { passed: 0, failed: 1 },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_run_counts_as_failed_and_what_was_skipped_does_not() {
+        let mut report = Report::default();
+        report.add(Area::Test, Ok(Outcome::Ran(Tally { passed: 7, failed: 2 })), Duration::ZERO);
+        report.add(Area::Build, Err(anyhow::anyhow!("no trunk")), Duration::ZERO);
+        report.add(Area::Browser, Ok(Outcome::Skipped("no tracker".to_owned())), Duration::ZERO);
+        assert_eq!(report.total().to_string(), "7 passed, 3 failed");
+        assert!(report.failed(Area::Build));
+        assert!(!report.failed(Area::Browser));
+    }
+
+    #[test]
+    fn a_command_that_fails_without_a_test_is_a_failure() {
+        let outcome = tests(Command::new("false").arg("x")).expect("false can be started");
+        assert!(matches!(outcome, Outcome::Ran(Tally { passed: 0, failed: 1 })));
+        assert!(tests(&mut Command::new("true")).is_err(), "a test run without tests proves nothing");
+    }
+}
