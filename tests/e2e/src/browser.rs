@@ -161,6 +161,17 @@ impl Profile {
         Ok(Tab { profile: Arc::clone(self), handle, session })
     }
 
+    /// Opens an empty tab in the same window as the last one, which is hidden by it.
+    pub async fn tab_in_front(self: &Arc<Self>, of: &Tab) -> Result<Tab> {
+        let _turn = self.turn.lock().await;
+        self.driver.switch_to_window(of.handle.clone()).await?;
+        let handle = self.driver.new_tab().await?;
+        let session = self.cdp.page_session(&handle.to_string()).await?;
+        self.cdp.call(Some(&session), "Page.enable", json!({})).await?;
+        self.cdp.call(Some(&session), "Page.bringToFront", json!({})).await?;
+        Ok(Tab { profile: Arc::clone(self), handle, session })
+    }
+
     /// Opens a tab and an address in it.
     pub async fn open(self: &Arc<Self>, address: &str) -> Result<Tab> {
         let tab = self.tab().await?;
@@ -341,6 +352,25 @@ impl Tab {
             self.cdp("Input.dispatchDragEvent", event).await?;
         }
         Ok(())
+    }
+
+    /// Answers the next file chooser that the page opens, by whatever means it is opened.
+    pub async fn intercept_file_chooser(&self) -> Result<()> {
+        self.cdp("Page.setInterceptFileChooserDialog", json!({ "enabled": true })).await?;
+        Ok(())
+    }
+
+    /// Waits for a file chooser and chooses `files` in it.
+    pub async fn answer_file_chooser(&self, files: &[&Path]) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(5);
+        loop {
+            if let Some(node) = self.profile.cdp.take_file_chooser(&self.session) {
+                self.cdp("DOM.setFileInputFiles", json!({ "files": files, "backendNodeId": node })).await?;
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "no file chooser was opened");
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
     }
 
     /// Presses and releases a key by its `KeyboardEvent.key`.

@@ -61,6 +61,10 @@ struct Seen {
     pages: HashMap<String, String>,
     /// Type of the target of each session.
     kinds: HashMap<String, String>,
+    /// Runs in every dedicated worker before its first line.
+    worker_script: Option<String>,
+    /// Node that the last file chooser was opened for, by session.
+    choosers: HashMap<String, u64>,
 }
 
 type Answers = HashMap<u64, oneshot::Sender<Result<Value, String>>>;
@@ -158,6 +162,16 @@ impl Cdp {
         }
     }
 
+    /// Runs `script` in every dedicated worker that is started from now on, before its first line.
+    pub fn before_every_worker(&self, script: &str) {
+        lock(&self.0.seen).worker_script = Some(script.to_owned());
+    }
+
+    /// Takes the node for which a session's page opened a file chooser, once it has.
+    pub fn take_file_chooser(&self, session: &str) -> Option<u64> {
+        lock(&self.0.seen).choosers.remove(session)
+    }
+
     /// Everything said so far.
     pub fn lines(&self) -> Vec<Line> {
         lock(&self.0.seen).lines.clone()
@@ -251,6 +265,11 @@ impl Inner {
                     self.line(session, "csp".to_owned(), details);
                 }
             }
+            "Page.fileChooserOpened" => {
+                if let Some(node) = parameters["backendNodeId"].as_u64() {
+                    lock(&self.seen).choosers.insert(session.to_owned(), node);
+                }
+            }
             "Network.requestWillBeSent" => self.request(&parameters["request"]["url"]),
             "Network.webSocketCreated" => self.request(&parameters["url"]),
             _ => {}
@@ -262,19 +281,24 @@ impl Inner {
     fn attached(&self, parameters: &Value) {
         let session = parameters["sessionId"].as_str().unwrap_or_default();
         let kind = text(&parameters["targetInfo"]["type"]);
-        {
+        let script = {
             let mut seen = lock(&self.seen);
+            let script = if kind == "worker" { seen.worker_script.clone() } else { None };
             if kind == "page" {
                 seen.pages.insert(text(&parameters["targetInfo"]["targetId"]), session.to_owned());
             }
             seen.kinds.insert(session.to_owned(), kind);
-        }
+            script
+        };
         self.post(session, "Runtime.enable", &json!({}));
         self.post(session, "Log.enable", &json!({}));
         if self.watch == Watch::Everything {
             self.post(session, "Network.enable", &json!({}));
             self.post(session, "Audits.enable", &json!({}));
             self.post(session, "Target.setAutoAttach", &self.attach_parameters());
+        }
+        if let Some(script) = script {
+            self.post(session, "Runtime.evaluate", &json!({ "expression": script }));
         }
         self.post(session, "Runtime.runIfWaitingForDebugger", &json!({}));
     }

@@ -1,13 +1,24 @@
-//! The browser tests, see `runner`.
+//! The browser tests, see `e2e::runner`.
 
+mod interop;
+mod obstacles;
+mod share;
 mod stock;
+mod swarm;
+mod transfer;
 
 use std::process::ExitCode;
 
-use e2e::runner::{self, Test};
+use e2e::runner;
 
 fn main() -> ExitCode {
-    let mut tests: Vec<Test> = Vec::new();
-    tests.extend(stock::tests());
-    runner::main(tests)
+    let groups = [
+        stock::tests(),
+        transfer::tests(),
+        share::tests(),
+        swarm::tests(),
+        interop::tests(),
+        obstacles::tests(),
+    ];
+    runner::main(groups.into_iter().flatten().collect())
 }
