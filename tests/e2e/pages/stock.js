@@ -6,6 +6,7 @@ client.on("error", (error) => console.error("webtorrent", error));
 
 let torrent;
 let added;
+let metadata;
 let firstByte;
 let done;
 
@@ -41,6 +42,9 @@ function watch(started) {
   torrent = started;
   torrent.on("error", (error) => console.error("torrent", error));
   torrent.on("warning", (warning) => console.warn("torrent", warning));
+  torrent.on("metadata", () => {
+    metadata ??= performance.now();
+  });
   torrent.on("download", () => {
     firstByte ??= performance.now();
   });
@@ -77,7 +81,8 @@ window.stock = {
       received: torrent.received,
       uploaded: torrent.uploaded,
       peers: torrent.numPeers,
-      transferMs: done && firstByte ? done - firstByte : null,
+      transferMs: done && metadata ? done - metadata : null,
+      firstByteMs: done && firstByte ? done - firstByte : null,
       totalMs: done && added ? done - added : null,
     };
   },

@@ -56,6 +56,7 @@ pub struct Download {
 struct Seen {
     lines: Vec<Line>,
     requests: BTreeSet<String>,
+    addresses: BTreeSet<String>,
     downloads: Vec<Download>,
     /// Page targets by id.
     pages: HashMap<String, String>,
@@ -180,6 +181,11 @@ impl Cdp {
     /// Origins (`scheme://host:port`) that were contacted.
     pub fn contacted(&self) -> BTreeSet<String> {
         lock(&self.0.seen).requests.clone()
+    }
+
+    /// Addresses that were fetched, fragments left out.
+    pub fn fetched(&self) -> BTreeSet<String> {
+        lock(&self.0.seen).addresses.clone()
     }
 
     /// Downloads so far, the oldest first.
@@ -316,7 +322,11 @@ impl Inner {
         let Some((scheme, rest)) = address.split_once("://") else { return };
         if matches!(scheme, "http" | "https" | "ws" | "wss") {
             let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-            lock(&self.seen).requests.insert(format!("{scheme}://{host}"));
+            let mut seen = lock(&self.seen);
+            seen.requests.insert(format!("{scheme}://{host}"));
+            if seen.addresses.len() < LOG_LINES {
+                seen.addresses.insert(address.split('#').next().unwrap_or_default().to_owned());
+            }
         }
     }
 }

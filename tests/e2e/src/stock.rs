@@ -59,8 +59,10 @@ pub struct State {
     pub uploaded: f64,
     /// Connected peers.
     pub peers: u32,
-    /// Milliseconds from the first payload byte to the last piece, once done.
+    /// Milliseconds from the metadata to the last piece, once done.
     pub transfer_ms: Option<f64>,
+    /// Milliseconds from the first payload byte to the last piece, once done.
+    pub first_byte_ms: Option<f64>,
     /// Milliseconds from `add` to the last piece, once done.
     pub total_ms: Option<f64>,
 }
