@@ -11,6 +11,7 @@ pub mod engine;
 pub mod id;
 pub mod layout;
 pub mod limits;
+pub mod magnet;
 pub mod metainfo;
 pub mod peer;
 pub mod rng;

@@ -85,3 +85,12 @@ pub const NAME_MAX: usize = 255;
 
 /// Web seeds of one torrent; further ones are left out.
 pub const WEB_SEEDS_PER_TORRENT: usize = 16;
+
+/// Places of the `.torrent` that a link may name; further ones are left out.
+pub const LINK_SOURCES_MAX: usize = 4;
+
+/// Addresses of peers that a link may name; further ones are left out.
+pub const LINK_PEERS_MAX: usize = 16;
+
+/// Ranges of files that a link may name.
+pub const LINK_RANGES_MAX: usize = 1_024;

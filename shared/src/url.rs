@@ -70,6 +70,13 @@ pub fn check(text: &str, schemes: &'static [&'static str]) -> Result<String, Url
     Ok(format!("{scheme}://{}{path}", authority.to_ascii_lowercase()))
 }
 
+/// Checks `host:port`; answers it with the host in small letters.
+pub fn check_host_port(text: &str) -> Option<String> {
+    let ascii = text.len() <= limits::URL_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let port = text.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && !port.ends_with(']'));
+    (ascii && port && check_authority(text).is_ok()).then(|| text.to_ascii_lowercase())
+}
+
 /// Host (a name, an IPv4 address, or an IPv6 address in brackets) and optional port.
 fn check_authority(authority: &str) -> Result<(), UrlError> {
     if authority.contains('@') {
