@@ -218,6 +218,10 @@ pub fn main(tests: Vec<Test>) -> ExitCode {
         arguments.filters.is_empty() || arguments.filters.iter().any(|part| test.name.contains(part.as_str()))
     };
     let tests: Vec<Test> = tests.into_iter().filter(wanted).collect();
+    if tests.is_empty() {
+        eprintln!("error: no test has a name with {:?} in it; see --list", arguments.filters);
+        return ExitCode::FAILURE;
+    }
     if arguments.list {
         tests.iter().for_each(|test| println!("{}", test.name));
         return ExitCode::SUCCESS;

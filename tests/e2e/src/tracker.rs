@@ -15,6 +15,8 @@ use crate::target;
 
 /// Names the executable to test.
 const EXECUTABLE: &str = "PIECEMEAL_TRACKER";
+/// Names a directory with the built page, to be served instead of the one in the executable.
+const PAGE: &str = "PIECEMEAL_PAGE";
 
 /// How a tracker is started.
 #[derive(Clone, Debug)]
@@ -79,6 +81,9 @@ impl Tracker {
             .arg(scratch.join(format!("tracker-{port}-data")));
         if let Some(files) = &options.files {
             command.arg("--files").arg(files);
+        }
+        if let Some(page) = std::env::var_os(PAGE) {
+            command.arg("--page").arg(page);
         }
         let process = command
             .args(&options.arguments)

@@ -1,5 +1,6 @@
 //! The browser tests, see `e2e::runner`.
 
+mod http;
 mod interop;
 mod obstacles;
 mod share;
@@ -14,6 +15,7 @@ use e2e::runner;
 fn main() -> ExitCode {
     let groups = [
         stock::tests(),
+        http::tests(),
         transfer::tests(),
         share::tests(),
         swarm::tests(),
