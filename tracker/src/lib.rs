@@ -1,1 +1,3 @@
 //! The tracker.
+
+pub mod swarm;

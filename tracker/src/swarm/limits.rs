@@ -1,0 +1,49 @@
+//! Bounds of the swarm store.
+
+use core::time::Duration;
+
+/// Bounds and times of [`super::Swarms`]; each default says why.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Time between two announces of one member. Two minutes is what WebTorrent's servers ask for.
+    pub interval: Duration,
+    /// A member that did not announce for this long is gone: three missed announces, since a hidden tab may be late.
+    pub member_timeout: Duration,
+    /// An offer may be answered for this long. WebTorrent gives up its own side after 50 s.
+    pub offer_timeout: Duration,
+    /// Offers of one announce that are relayed; the rest is dropped. The reference server takes 82, nobody sends more
+    /// than ten.
+    pub offers_per_announce: usize,
+    /// Memberships (torrent and peer_id) of one socket.
+    pub members_per_socket: usize,
+    /// Peer_ids of one socket in one swarm. A page with several clients has a few.
+    pub peer_ids_per_swarm: usize,
+    /// Members of one swarm.
+    pub members_per_torrent: usize,
+    /// Members of all swarms together; about 250 bytes each.
+    pub members: usize,
+    /// Offers of one socket that wait for an answer: 200 torrents with ten offers each.
+    pub pending_per_socket: u32,
+    /// Offers of all sockets that wait for an answer; the oldest gives way. About 250 bytes each.
+    pub pending: usize,
+    /// Torrents in one scrape reply; the reply stays far below the longest message.
+    pub scrape: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(120),
+            member_timeout: Duration::from_secs(3 * 120),
+            offer_timeout: Duration::from_secs(120),
+            offers_per_announce: 20,
+            members_per_socket: 1_024,
+            peer_ids_per_swarm: 16,
+            members_per_torrent: 100_000,
+            members: 1_000_000,
+            pending_per_socket: 2_048,
+            pending: 500_000,
+            scrape: 512,
+        }
+    }
+}

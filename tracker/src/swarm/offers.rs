@@ -1,0 +1,131 @@
+//! Offers that were relayed and may still be answered.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+use shared::id::{InfoHash, PeerId};
+use shared::time::Instant;
+
+use super::SocketId;
+use super::recency::{Recency, Slot};
+
+/// What an answer must name to reach the peer that made the offer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct OfferKey {
+    pub(super) info_hash: InfoHash,
+    /// The socket to which the offer was relayed: nobody else may answer it.
+    pub(super) receiver: SocketId,
+    /// Who made the offer.
+    pub(super) offerer: PeerId,
+    /// As the offerer chose it; opaque.
+    pub(super) offer_id: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) key: OfferKey,
+    /// The socket whose offer it is, and the only one that gets the answer.
+    pub(super) owner: SocketId,
+    pub(super) deadline: Instant,
+}
+
+/// Pending offers by key, bounded; the oldest gives way. All live equally long, so the oldest expires first.
+#[derive(Debug)]
+pub(super) struct Offers {
+    pending: Recency<Pending>,
+    /// Keyed by a keyed hash of the key: the key itself is compared in `pending`, and stored only there.
+    index: HashMap<u64, Slot>,
+    hasher: RandomState,
+}
+
+impl Offers {
+    pub(super) fn new() -> Self {
+        Self { pending: Recency::new(), index: HashMap::new(), hasher: RandomState::new() }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Remembers an offer. Returns the one that had the same key, if any: only the newer can be answered.
+    pub(super) fn insert(&mut self, pending: Pending) -> Option<Pending> {
+        let hash = self.hasher.hash_one(&pending.key);
+        let slot = self.pending.insert(pending);
+        let replaced = self.index.insert(hash, slot);
+        replaced.and_then(|slot| self.pending.remove(slot))
+    }
+
+    /// Takes the offer that `key` answers; it cannot be answered again.
+    pub(super) fn take(&mut self, key: &OfferKey) -> Option<Pending> {
+        let hash = self.hasher.hash_one(key);
+        let slot = *self.index.get(&hash)?;
+        if self.pending.get(slot)?.key != *key {
+            return None;
+        }
+        self.index.remove(&hash);
+        self.pending.remove(slot)
+    }
+
+    /// Takes the oldest offer, if it expired or the table holds more than `bound`.
+    pub(super) fn take_stale(&mut self, now: Instant, bound: usize) -> Option<Pending> {
+        let (slot, pending) = self.pending.oldest()?;
+        if pending.deadline > now && self.pending.len() <= bound {
+            return None;
+        }
+        let hash = self.hasher.hash_one(&pending.key);
+        if self.index.get(&hash) == Some(&slot) {
+            self.index.remove(&hash);
+        }
+        self.pending.remove(slot)
+    }
+
+    /// When the oldest offer expires.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.pending.oldest().map(|(_, pending)| pending.deadline)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Pending> {
+        self.pending.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pending(receiver: u64, offer_id: &str, deadline: u64) -> Pending {
+        let key = OfferKey {
+            info_hash: InfoHash([1; 20]),
+            receiver: SocketId(receiver),
+            offerer: PeerId([2; 20]),
+            offer_id: offer_id.to_owned(),
+        };
+        Pending { key, owner: SocketId(99), deadline: Instant::from_millis(deadline) }
+    }
+
+    #[test]
+    fn an_offer_is_answered_once_and_by_its_receiver_only() {
+        let mut offers = Offers::new();
+        assert!(offers.insert(pending(1, "a", 10)).is_none());
+        assert!(offers.take(&pending(2, "a", 10).key).is_none());
+        assert!(offers.take(&pending(1, "b", 10).key).is_none());
+        assert!(offers.take(&pending(1, "a", 10).key).is_some());
+        assert!(offers.take(&pending(1, "a", 10).key).is_none());
+        assert_eq!((offers.len(), offers.index.len()), (0, 0));
+    }
+
+    #[test]
+    fn the_oldest_goes_when_it_expires_or_when_there_are_too_many() {
+        let mut offers = Offers::new();
+        for (number, offer_id) in ["a", "b", "c"].into_iter().enumerate() {
+            offers.insert(pending(1, offer_id, 10 + number as u64));
+        }
+        let now = Instant::from_millis(10);
+        assert_eq!(offers.take_stale(now, 9).map(|stale| stale.key.offer_id), Some("a".into()));
+        assert!(offers.take_stale(now, 9).is_none());
+        assert_eq!(offers.take_stale(now, 1).map(|stale| stale.key.offer_id), Some("b".into()));
+        assert!(offers.insert(pending(1, "c", 20)).is_some(), "the same key again replaces");
+        assert_eq!((offers.len(), offers.index.len()), (1, 1));
+        assert_eq!(offers.next_deadline(), Some(Instant::from_millis(20)));
+    }
+}

@@ -1,0 +1,89 @@
+//! Numbers for operators.
+
+use std::collections::BTreeMap;
+
+use shared::id::PeerId;
+
+use super::{Family, SocketId, Swarms};
+
+/// What happened since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Announces, refused ones included.
+    pub announces: u64,
+    /// Announces beyond a bound.
+    pub announces_refused: u64,
+    /// Offers delivered to a member.
+    pub offers_relayed: u64,
+    /// Offers for which there was no member, or beyond a bound.
+    pub offers_unwanted: u64,
+    /// Relayed offers that nobody answered.
+    pub offers_expired: u64,
+    /// Answers delivered to the peer that made the offer.
+    pub answers_relayed: u64,
+    /// Answers to offers that are unknown, expired, answered, or somebody else's to answer.
+    pub answers_unexpected: u64,
+    /// Scrapes.
+    pub scrapes: u64,
+    /// Members that fell silent.
+    pub members_expired: u64,
+}
+
+/// What is there now. A peer is a (peer_id, socket), however many swarms it is in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Swarms, each with at least one member.
+    pub torrents: usize,
+    /// Peers in any swarm.
+    pub peers: usize,
+    /// Peers that seed everything that they are in.
+    pub seeders_only: usize,
+    /// Peers that seed nothing.
+    pub leechers_only: usize,
+    /// Peers that do both.
+    pub both: usize,
+    /// Peers by the family of their address.
+    pub ipv4: usize,
+    /// Peers by the family of their address.
+    pub ipv6: usize,
+    /// Peers by program: the name's and version's part of the peer_id (BEP 20), as it stands there.
+    pub clients: BTreeMap<Vec<u8>, usize>,
+    /// Open sockets.
+    pub sockets: usize,
+    /// Offers that wait for an answer.
+    pub pending_offers: usize,
+    /// Since the start.
+    pub counters: Counters,
+}
+
+impl Swarms {
+    /// Walks all members: not for every request.
+    pub fn stats(&self) -> Stats {
+        let mut peers: BTreeMap<(SocketId, PeerId), (bool, bool)> = BTreeMap::new();
+        for member in self.members.iter() {
+            let (seeds, leeches) = peers.entry((member.key.socket, member.key.peer_id)).or_default();
+            *(if member.seed { seeds } else { leeches }) = true;
+        }
+        let mut stats = Stats {
+            torrents: self.torrents.len(),
+            peers: peers.len(),
+            sockets: self.sockets.len(),
+            pending_offers: self.offers.len(),
+            counters: self.counters,
+            ..Stats::default()
+        };
+        for ((socket, peer_id), roles) in peers {
+            match roles {
+                (true, true) => stats.both += 1,
+                (true, false) => stats.seeders_only += 1,
+                _ => stats.leechers_only += 1,
+            }
+            match self.sockets.get(&socket).map(|socket| socket.family).unwrap_or_default() {
+                Family::V4 => stats.ipv4 += 1,
+                Family::V6 => stats.ipv6 += 1,
+            }
+            *stats.clients.entry(peer_id.0[..8].to_vec()).or_default() += 1;
+        }
+        stats
+    }
+}
