@@ -1,3 +1,211 @@
-//! The tracker.
+//! The Piecemeal tracker: introduces peers to each other, serves the page to them, and the same files over HTTP/1.1 and
+//! HTTP/2. One port for everything in clear, one for everything over TLS.
+//!
+//! [`start`] binds the ports and says where it listens; [`Running::until`] serves until asked to end. The [`swarm`] store
+//! is pure and may be driven without any of the rest.
 
+mod app;
+pub mod cli;
+pub mod config;
+pub mod error;
+mod files;
+mod frontend;
+mod html;
+pub mod lan;
+mod listener;
+mod media_type;
+mod page;
+mod routes;
+pub mod shutdown;
+mod state;
 pub mod swarm;
+pub mod tls;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::aws_lc_rs;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use self::config::{CertificateSource, Config, TlsConfig};
+use self::error::StartError;
+use self::files::Files;
+use self::listener::Shared;
+use self::page::Page;
+use self::state::{AppState, Parts};
+use self::tls::Tls;
+
+/// Files that are open besides connections: listeners, logs, files being served.
+const OPEN_FILES_RESERVE: u64 = 128;
+
+/// How often swarms are looked through for silent members. Only memory depends on it.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A tracker whose ports are open.
+pub struct Running {
+    address: SocketAddr,
+    clear: TcpListener,
+    tls: Option<(TcpListener, Tls, SocketAddr)>,
+    state: Arc<AppState>,
+}
+
+/// Opens the ports and loads everything that is needed. Connections that come now are served by [`Running::until`].
+///
+/// # Errors
+///
+/// [`StartError`], whose text says what to do.
+pub async fn start(mut config: Config) -> Result<Running, StartError> {
+    config.net.connections = fit_open_files(config.net.connections);
+    let data = config.tls.as_ref().and_then(|tls| match &tls.source {
+        CertificateSource::Generated { data, .. } => Some(data.as_path()),
+        CertificateSource::Files { .. } => None,
+    });
+    let files = config.files.as_deref().map(|directory| Files::new(directory, data)).transpose()?;
+    if let Some(path) = config.page.clone() {
+        let listed = std::fs::read_dir(&path);
+        listed.map_err(|error| StartError::Directory { option: "--page", path, error })?;
+    }
+    let page = Page::new(config.page.clone());
+    if !page.is_built() {
+        warn!("the page has not been built, only the tracker runs; `cargo xtask build` makes both");
+    }
+    let clear = open(config.listen, config.lan, "--listen")?;
+    let address = local(&clear, config.listen, "--listen")?;
+    let tls = match &config.tls {
+        Some(TlsConfig { listen, source }) => {
+            let listener = open(*listen, config.lan, "--listen-tls")?;
+            let local = local(&listener, *listen, "--listen-tls")?;
+            Some((listener, Tls::new(source, own_names(&config))?, local))
+        }
+        None => None,
+    };
+    let mut seed = [0; 32];
+    aws_lc_rs::default_provider().secure_random.fill(&mut seed).map_err(|_| StartError::Random)?;
+    let parts = Parts {
+        page,
+        files,
+        tls_address: tls.as_ref().map(|(_, _, address)| *address),
+        fingerprint: tls.as_ref().map(|(_, tls, _)| tls.fingerprint.clone()),
+        seed,
+        shutdown: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    };
+    let state = Arc::new(AppState::new(config, parts));
+    Ok(Running { address, clear, tls, state })
+}
+
+impl Running {
+    /// Where the clear port listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the TLS port listens.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.state.tls_address
+    }
+
+    /// SHA-256 fingerprint of the certificate.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.state.fingerprint.as_deref()
+    }
+
+    /// Whether browsers will warn about the certificate, because the tracker made it itself.
+    pub fn certificate_is_generated(&self) -> bool {
+        self.tls.as_ref().is_some_and(|(_, tls, _)| tls.generated)
+    }
+
+    /// Serves until `ended` is ready, then lets connections finish: WebSockets get a close frame, requests their
+    /// response. Returns whether all of them finished in time.
+    pub async fn until(self, ended: impl Future<Output = ()>) -> bool {
+        let Self { clear, tls, state, .. } = self;
+        let (tasks, shutdown) = (state.tasks.clone(), state.shutdown.clone());
+        let shared =
+            Shared::new(app::app(state.clone()), state.config.net.clone(), tasks.clone(), shutdown.clone());
+        let shared = Arc::new(shared);
+        tasks.spawn(listener::accept(clear, None, shared.clone()));
+        if let Some((listener, tls, _)) = tls {
+            tasks.spawn(listener::accept(listener, Some(tls.acceptor), shared.clone()));
+        }
+        tasks.spawn(expire(state.clone()));
+        ended.await;
+        let drain_timeout = state.config.net.drain_timeout;
+        info!(seconds = drain_timeout.as_secs(), "shutting down: waiting for connections to finish");
+        shutdown.cancel();
+        tasks.close();
+        let drained = tokio::time::timeout(drain_timeout, tasks.wait()).await.is_ok();
+        if !drained {
+            warn!(connections = tasks.len(), "some connections did not finish in time");
+        }
+        drained
+    }
+}
+
+async fn expire(state: Arc<AppState>) {
+    let mut ticks = tokio::time::interval(EXPIRY_INTERVAL);
+    loop {
+        tokio::select! {
+            () = state.shutdown.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let now = state.clock.now();
+        state.swarms.lock().expire(now);
+    }
+}
+
+fn open(address: SocketAddr, lan: bool, option: &'static str) -> Result<TcpListener, StartError> {
+    if lan { listener::bind_all(address.port(), option) } else { listener::bind(address, option) }
+}
+
+fn local(listener: &TcpListener, asked: SocketAddr, option: &'static str) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|error| StartError::Listen { address: asked, option, error })
+}
+
+/// The names and addresses under which this tracker may be called, for its certificate.
+fn own_names(config: &Config) -> Vec<String> {
+    let mut names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    let listen = config.tls.as_ref().map(|tls| tls.listen.ip());
+    let everywhere = config.lan || listen.is_some_and(|ip| ip.is_unspecified());
+    names.extend(listen.filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string()));
+    if everywhere {
+        names.extend(lan::addresses().iter().map(ToString::to_string));
+        if let Some(name) = lan::host_name() {
+            // The name by which mDNS knows it.
+            names.extend((!name.contains('.')).then(|| format!("{name}.local")));
+            names.insert(name);
+        }
+    }
+    names.into_iter().collect()
+}
+
+/// Raises the limit on open files as far as it goes, and lowers the number of connections to what it allows.
+#[cfg(unix)]
+fn fit_open_files(connections: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = connections as u64 + OPEN_FILES_RESERVE;
+    let Some(now) = current.filter(|current| *current < wanted) else { return connections };
+    let raised = maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let allowed = match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }) {
+        Ok(()) => raised,
+        Err(_) => now,
+    };
+    let fitting = usize::try_from(allowed.saturating_sub(OPEN_FILES_RESERVE)).unwrap_or(connections).max(1);
+    if fitting < connections {
+        warn!(
+            connections = fitting,
+            "the limit on open files allows fewer connections than configured; raise it with ulimit -n"
+        );
+    }
+    fitting.min(connections)
+}
+
+#[cfg(not(unix))]
+const fn fit_open_files(connections: usize) -> usize {
+    connections
+}

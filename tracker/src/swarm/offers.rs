@@ -84,6 +84,7 @@ impl Offers {
         self.pending.oldest().map(|(_, pending)| pending.deadline)
     }
 
+    #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Pending> {
         self.pending.iter()
     }

@@ -1,0 +1,91 @@
+//! Which request goes where.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{ConnectInfo, FromRequestParts as _, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use tracing::info;
+
+use crate::frontend::ws;
+use crate::state::AppState;
+use crate::{files, routes};
+
+/// All of the tracker behind one service. Requests need a `ConnectInfo<SocketAddr>`.
+pub(crate) fn app(state: Arc<AppState>) -> Router {
+    Router::new()
+        .route("/health", get(routes::health::health))
+        .route("/config.json", get(routes::config::config))
+        .route("/stats.json", get(routes::stats::stats))
+        .route("/files", any(files::redirect))
+        .route("/files/", any(files::serve))
+        .route("/files/{*path}", any(files::serve))
+        .fallback(page)
+        .layer(from_fn_with_state(state.clone(), upgrade))
+        .with_state(state)
+}
+
+async fn page(State(state): State<Arc<AppState>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    state.page.respond(&method, uri.path(), &headers)
+}
+
+/// Takes every WebSocket, whatever its path: announce URLs in the wild end in `/`, `/announce` and anything else. And
+/// puts on every other response what all of them need.
+async fn upgrade(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+    if is_websocket(&request) {
+        return websocket(state, request).await;
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers
+        .entry(HeaderName::from_static("cross-origin-resource-policy"))
+        .or_insert(HeaderValue::from_static("same-origin"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+fn is_websocket(request: &Request) -> bool {
+    let upgrades = request.headers().get_all(header::UPGRADE).iter().filter_map(|value| value.to_str().ok());
+    upgrades
+        .flat_map(|value| value.split(','))
+        .any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+}
+
+async fn websocket(state: Arc<AppState>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let Some(ConnectInfo(remote)) = parts.extensions.get::<ConnectInfo<SocketAddr>>().copied() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &state).await {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
+    };
+    if state.shutdown.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
+    }
+    let Some(place) = state.sockets.take(remote.ip()) else {
+        info!(%remote, "too many WebSockets of this address; raise --sockets-per-address if many peers share it");
+        return (StatusCode::TOO_MANY_REQUESTS, "too many connections of your address\n").into_response();
+    };
+    let limits = &state.config.net;
+    upgrade
+        .read_buffer_size(limits.read_buffer_bytes)
+        // Written at once: a message is already in memory as a whole.
+        .write_buffer_size(0)
+        .max_message_size(limits.message_bytes)
+        .max_frame_size(limits.message_bytes)
+        .on_upgrade(move |socket| async move {
+            // The connection's own task is over by now.
+            let tasks = state.tasks.clone();
+            let _ = tasks.track_future(ws::serve(socket, remote, state)).await;
+            drop(place);
+        })
+}

@@ -1,0 +1,179 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::config::{CertificateSource, Config, NetLimits, TlsConfig};
+use crate::swarm::Limits;
+
+/// Introduces peers to each other and serves the page that makes them; files too, over HTTP/1.1 and HTTP/2.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "tracker", version, max_term_width = 100)]
+pub struct Args {
+    /// Address of the clear port: page, WebSocket tracker (any path), /files/, /health, /stats.json. Port 0: any.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", env = "PIECEMEAL_LISTEN")]
+    pub listen: SocketAddr,
+
+    /// Address of the TLS port: the same, over HTTP/1.1 and HTTP/2.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443", env = "PIECEMEAL_LISTEN_TLS")]
+    pub listen_tls: SocketAddr,
+
+    /// Open no TLS port.
+    #[arg(long, conflicts_with_all = ["listen_tls", "cert"])]
+    pub no_tls: bool,
+
+    /// Certificate chain for the TLS port, PEM, the server's own first. Without it the tracker makes one.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+
+    /// Private key of --cert, PEM.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+
+    /// Name for which the tracker's own certificate is to be good, besides this host's. May be repeated.
+    #[arg(long = "name", value_name = "NAME", conflicts_with = "cert")]
+    pub names: Vec<String>,
+
+    /// Directory of the tracker's own, where it keeps its certificate [default: ~/.local/share/piecemeal].
+    #[arg(long, value_name = "DIR", env = "PIECEMEAL_DATA")]
+    pub data: Option<PathBuf>,
+
+    /// Serve this directory under /files/.
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
+
+    /// Serve the page from this directory rather than the one built in.
+    #[arg(long, value_name = "DIR")]
+    pub page: Option<PathBuf>,
+
+    /// Listen on all addresses, and print the one for neighbours with its QR code.
+    #[arg(long)]
+    pub lan: bool,
+
+    /// STUN or TURN server for the page: a URL (stun:host:3478) or an RTCIceServer object as JSON. May be repeated.
+    #[arg(long = "ice-servers", value_name = "URL|JSON", value_parser = ice_server)]
+    pub ice_servers: Vec<serde_json::Value>,
+
+    /// Seconds between two announces of one peer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(5..=3600))]
+    pub interval: u32,
+
+    /// Connections at once.
+    #[arg(long, value_name = "N", default_value_t = NetLimits::default().connections)]
+    pub max_connections: usize,
+
+    /// WebSockets of one address at once, 0 for no bound. Behind a reverse proxy all peers share its address.
+    #[arg(long, value_name = "N", default_value_t = NetLimits::default().sockets_per_address)]
+    pub sockets_per_address: usize,
+
+    /// What is logged, as a filter of tracing's: `warn`, `debug`, `tracker=trace`.
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]
+    pub log: String,
+
+    /// Log one JSON object a line.
+    #[arg(long)]
+    pub log_json: bool,
+}
+
+/// What is missing on the command line or in the environment.
+#[derive(Debug, thiserror::Error)]
+pub enum ArgsError {
+    /// There is no place for the tracker's data.
+    #[error(
+        "no place to keep the certificate: HOME is not set. Name a directory with --data, or switch TLS off with --no-tls"
+    )]
+    NoData,
+}
+
+impl Args {
+    /// What was typed, with what follows from it.
+    ///
+    /// # Errors
+    ///
+    /// [`ArgsError`], whose text says what to do.
+    pub fn into_config(self) -> Result<Config, ArgsError> {
+        let source = match (self.cert, self.key) {
+            (Some(certificate), Some(key)) => Some(CertificateSource::Files { certificate, key }),
+            _ if self.no_tls => None,
+            _ => {
+                let data = self.data.or_else(default_data).ok_or(ArgsError::NoData)?;
+                Some(CertificateSource::Generated { data, names: self.names })
+            }
+        };
+        let interval = std::time::Duration::from_secs(u64::from(self.interval));
+        Ok(Config {
+            listen: self.listen,
+            tls: source.map(|source| TlsConfig { listen: self.listen_tls, source }),
+            lan: self.lan,
+            files: self.files,
+            page: self.page,
+            ice_servers: self.ice_servers,
+            swarm: Limits { interval, member_timeout: interval * 3, ..Limits::default() },
+            net: NetLimits {
+                connections: self.max_connections.max(1),
+                sockets_per_address: self.sockets_per_address,
+                silent_timeout: (interval * 5).max(NetLimits::default().silent_timeout),
+                ..NetLimits::default()
+            },
+        })
+    }
+}
+
+fn default_data() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let shared = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
+    shared.map(|shared| shared.join("piecemeal"))
+}
+
+fn ice_server(text: &str) -> Result<serde_json::Value, String> {
+    let is_url =
+        |url: &str| ["stun:", "stuns:", "turn:", "turns:"].iter().any(|scheme| url.starts_with(scheme));
+    if is_url(text) {
+        return Ok(serde_json::json!({ "urls": text }));
+    }
+    let value: serde_json::Value = serde_json::from_str(text)
+        .map_err(|_| "expected a URL like stun:host:3478, or a JSON object with `urls`".to_owned())?;
+    let urls = &value["urls"];
+    let known = match urls.as_array() {
+        Some(list) => !list.is_empty() && list.iter().all(|url| url.as_str().is_some_and(is_url)),
+        None => urls.as_str().is_some_and(is_url),
+    };
+    if known {
+        Ok(value)
+    } else {
+        Err("expected `urls` with stun:, stuns:, turn: or turns: addresses".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn ice_servers_are_urls_or_objects() {
+        assert_eq!(ice_server("stun:a:1").unwrap(), serde_json::json!({"urls": "stun:a:1"}));
+        let turn = r#"{"urls": ["turn:a:1", "turns:b"], "username": "u", "credential": "c"}"#;
+        assert_eq!(ice_server(turn).unwrap()["username"], "u");
+        for wrong in ["http://a", "{}", r#"{"urls": []}"#, r#"{"urls": "http://a"}"#, "[]", "7"] {
+            assert!(ice_server(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn tls_can_be_switched_off() {
+        let config = |args: &[&str]| Args::try_parse_from(args).unwrap().into_config().unwrap();
+        assert!(config(&["tracker", "--no-tls"]).tls.is_none());
+        let tls = config(&["tracker", "--data", "/x", "--name", "example.org"]).tls.unwrap();
+        let CertificateSource::Generated { data, names } = tls.source else { panic!("{tls:?}") };
+        assert_eq!((data, names), (PathBuf::from("/x"), vec!["example.org".to_owned()]));
+        assert!(Args::try_parse_from(["tracker", "--cert", "x"]).is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! What a tracker is started with.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::swarm::Limits;
+
+/// Everything that a tracker needs to know at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the clear port listens; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// The TLS port, if there is one.
+    pub tls: Option<TlsConfig>,
+    /// Listen on all addresses, whatever `listen` names; the ports stay.
+    pub lan: bool,
+    /// Directory that is served under `/files/`.
+    pub files: Option<PathBuf>,
+    /// Serve the page from this directory rather than the one built into the program.
+    pub page: Option<PathBuf>,
+    /// STUN and TURN servers that the page may use, as `RTCIceServer` objects. None unless configured: a LAN needs none,
+    /// and a third party must not learn who transfers what.
+    pub ice_servers: Vec<serde_json::Value>,
+    /// Bounds of the swarm store.
+    pub swarm: Limits,
+    /// Bounds of connections.
+    pub net: NetLimits,
+}
+
+/// The TLS port.
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    /// Where it listens; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Where the certificate comes from.
+    pub source: CertificateSource,
+}
+
+/// Where a certificate comes from.
+#[derive(Clone, Debug)]
+pub enum CertificateSource {
+    /// PEM files of somebody else's making: the chain, and the private key.
+    Files {
+        /// Certificate chain, the server's own certificate first.
+        certificate: PathBuf,
+        /// Private key.
+        key: PathBuf,
+    },
+    /// One that the tracker makes and keeps in `data`.
+    Generated {
+        /// Directory of the tracker's own; made if it is missing.
+        data: PathBuf,
+        /// Names that it is good for, besides this host's own names and addresses.
+        names: Vec<String>,
+    },
+}
+
+/// Bounds and times of connections; each default says why.
+#[derive(Clone, Debug)]
+pub struct NetLimits {
+    /// Connections at once, of all kinds. Lowered to what the limit on open files allows.
+    pub connections: usize,
+    /// WebSockets of one address (IPv6: one /64) at once. Classrooms and offices share an address. 0 is no bound.
+    pub sockets_per_address: usize,
+    /// A connection must have sent its first whole request, TLS handshake included, after this long.
+    pub header_timeout: Duration,
+    /// A write that makes no progress for this long closes its connection: slow readers hold memory.
+    pub write_timeout: Duration,
+    /// Longest message of a peer: ten offers of 6 kB fit several times.
+    pub message_bytes: usize,
+    /// Buffer for reading of each WebSocket; longer messages grow it for a while. The default of the library is 128 KiB,
+    /// most of the memory of an idle socket.
+    pub read_buffer_bytes: usize,
+    /// Messages that wait for a slow reader; with one more it is closed.
+    pub queue_messages: usize,
+    /// Bytes that wait for a slow reader; with more it is closed.
+    pub queue_bytes: usize,
+    /// Messages of one socket that are read at once, if it was quiet before: an announce for each of 200 torrents, and
+    /// answers to what comes back.
+    pub message_burst: u32,
+    /// Messages a second of one socket that are read in the long run; beyond it reading waits, nothing is dropped.
+    pub messages_per_second: u32,
+    /// Time between two pings.
+    pub ping_interval: Duration,
+    /// A WebSocket that did not even send a pong for this long is gone.
+    pub idle_timeout: Duration,
+    /// A WebSocket that did not ask anything for this long is closed: peers announce every two minutes.
+    pub silent_timeout: Duration,
+    /// On shutdown, connections get this long to finish.
+    pub drain_timeout: Duration,
+}
+
+impl Default for NetLimits {
+    fn default() -> Self {
+        Self {
+            connections: 16_384,
+            sockets_per_address: 1_024,
+            header_timeout: Duration::from_secs(15),
+            write_timeout: Duration::from_secs(30),
+            message_bytes: shared::limits::TRACKER_MESSAGE_MAX,
+            read_buffer_bytes: 4_096,
+            queue_messages: 512,
+            queue_bytes: 2 * 1024 * 1024,
+            message_burst: 1_000,
+            messages_per_second: 50,
+            ping_interval: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(90),
+            silent_timeout: Duration::from_secs(600),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for Config {
+    /// The clear port only, on loopback, on a port that the system chooses: what tests want.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: None,
+            lan: false,
+            files: None,
+            page: None,
+            ice_servers: Vec::new(),
+            swarm: Limits::default(),
+            net: NetLimits::default(),
+        }
+    }
+}

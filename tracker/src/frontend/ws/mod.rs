@@ -1,0 +1,213 @@
+//! WebTorrent peers: one task for each WebSocket.
+
+pub(crate) mod outbox;
+mod pace;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use futures_util::{SinkExt as _, StreamExt as _};
+use shared::tracker::ws::{Failure, Request, Response};
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{debug, info};
+
+use self::outbox::{Outbox, Waiting};
+use self::pace::Pace;
+use crate::config::NetLimits;
+use crate::state::AppState;
+use crate::swarm::{Family, Reply, SocketId};
+
+/// How long a closing socket may take to say goodbye.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why a socket ends.
+#[derive(Debug)]
+enum End {
+    /// The peer closed it, or the connection broke.
+    Gone,
+    /// We close it.
+    Close { code: u16, reason: &'static str },
+}
+
+/// Serves one peer until either side has enough.
+pub(crate) async fn serve(socket: WebSocket, remote: SocketAddr, state: Arc<AppState>) {
+    let id = state.next_socket();
+    let family = if remote.ip().to_canonical().is_ipv4() { Family::V4 } else { Family::V6 };
+    let limits = &state.config.net;
+    let outbox = Arc::new(Outbox::new(limits.queue_messages, limits.queue_bytes));
+    state.outboxes.insert(id, outbox.clone());
+    state.swarms.lock().open(id, family);
+    // Leaves the swarms on every way out, a panic included.
+    let _leaving = Leaving { id, state: &state };
+    debug!(socket = id.0, %remote, "peer connected");
+    let mut peer = Peer { id, socket, outbox, state: &state, limits };
+    let end = peer.run().await;
+    debug!(socket = id.0, ?end, "peer disconnected");
+    if let End::Close { code, reason } = end {
+        if code != close_code::AWAY {
+            info!(socket = id.0, %remote, code, reason, "closing a peer's socket");
+        }
+        let frame = CloseFrame { code, reason: reason.into() };
+        // The peer may be gone or deaf: the goodbye is a courtesy.
+        let _ = timeout(CLOSE_TIMEOUT, async {
+            peer.socket.send(Message::Close(Some(frame))).await?;
+            while let Some(Ok(_)) = peer.socket.next().await {}
+            Ok::<_, axum::Error>(())
+        })
+        .await;
+    }
+}
+
+struct Leaving<'a> {
+    id: SocketId,
+    state: &'a AppState,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.state.outboxes.remove(self.id);
+        self.state.swarms.lock().close(self.id);
+    }
+}
+
+struct Peer<'a> {
+    id: SocketId,
+    socket: WebSocket,
+    outbox: Arc<Outbox>,
+    state: &'a AppState,
+    limits: &'a NetLimits,
+}
+
+impl Peer<'_> {
+    async fn run(&mut self) -> End {
+        let now = Instant::now();
+        let mut pace = Pace::new(now, self.limits.message_burst, self.limits.messages_per_second);
+        let (mut heard, mut asked, mut read_from) = (now, now, now);
+        let ping = sleep_until(now + self.limits.ping_interval);
+        tokio::pin!(ping);
+        loop {
+            let paused = read_from > Instant::now();
+            tokio::select! {
+                biased;
+                () = self.state.shutdown.cancelled() => {
+                    return End::Close { code: close_code::AWAY, reason: "the tracker is shutting down" };
+                }
+                waiting = self.outbox.take() => match waiting {
+                    Waiting::Overflow => {
+                        return End::Close { code: close_code::POLICY, reason: "reads too slowly" };
+                    }
+                    Waiting::Messages(messages) => {
+                        if let Err(end) = self.write(messages.into_iter().map(Message::Text)).await {
+                            return end;
+                        }
+                    }
+                },
+                () = sleep_until(read_from), if paused => {}
+                message = self.socket.next(), if !paused => {
+                    heard = Instant::now();
+                    match self.read(message) {
+                        Ok(true) => {
+                            asked = heard;
+                            read_from = pace.spend(heard);
+                        }
+                        Ok(false) => {}
+                        Err(end) => return end,
+                    }
+                }
+                () = &mut ping => {
+                    let now = Instant::now();
+                    // While reading is paused the peer cannot be heard, and that is our doing.
+                    if !paused && now - heard >= self.limits.idle_timeout {
+                        return End::Close { code: close_code::AWAY, reason: "does not answer pings" };
+                    }
+                    if now - asked >= self.limits.silent_timeout {
+                        return End::Close { code: close_code::AWAY, reason: "silent for too long" };
+                    }
+                    if let Err(end) = self.write([Message::Ping(Default::default())]).await {
+                        return end;
+                    }
+                    ping.as_mut().reset(now + self.limits.ping_interval);
+                }
+            }
+        }
+    }
+
+    /// Handles what was received. `true` if it was a message, `false` if only a sign of life.
+    fn read(&self, received: Option<Result<Message, axum::Error>>) -> Result<bool, End> {
+        match received {
+            Some(Ok(Message::Text(text))) => self.handle(&text),
+            Some(Ok(Message::Binary(bytes))) => match core::str::from_utf8(&bytes) {
+                Ok(text) => self.handle(text),
+                Err(error) => {
+                    let reason = format!("invalid JSON object: {error}");
+                    self.refuse(Failure { action: None, info_hash: None, reason });
+                }
+            },
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(false),
+            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
+            Some(Err(error)) => return Err(read_failed(error)),
+        }
+        Ok(true)
+    }
+
+    fn handle(&self, text: &str) {
+        match Request::parse(text) {
+            Ok(request) => {
+                let mut replies = Vec::new();
+                let now = self.state.clock.now();
+                self.state.swarms.lock().handle(now, self.id, request, &mut replies);
+                self.deliver(replies);
+            }
+            Err(failure) => self.refuse(failure),
+        }
+    }
+
+    fn refuse(&self, failure: Failure) {
+        debug!(socket = self.id.0, reason = failure.reason, "request refused");
+        self.state.count_malformed();
+        self.deliver(vec![Reply { to: self.id, response: Response::Failure(failure) }]);
+    }
+
+    fn deliver(&self, replies: Vec<Reply>) {
+        for Reply { to, response } in replies {
+            let outbox = if to == self.id { Some(self.outbox.clone()) } else { self.state.outboxes.get(to) };
+            // A socket that closed since has no outbox; one that overflowed is being closed by its task.
+            if let Some(outbox) = outbox
+                && !outbox.push(response.to_json().into())
+            {
+                debug!(socket = to.0, "queue full: message dropped, the socket will be closed");
+            }
+        }
+    }
+
+    async fn write(&mut self, messages: impl IntoIterator<Item = Message>) -> Result<(), End> {
+        let write = async {
+            for message in messages {
+                self.socket.feed(message).await?;
+            }
+            self.socket.flush().await
+        };
+        match timeout(self.limits.write_timeout, write).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                debug!(socket = self.id.0, %error, "cannot write");
+                Err(End::Gone)
+            }
+            Err(_) => Err(End::Close { code: close_code::POLICY, reason: "reads too slowly" }),
+        }
+    }
+}
+
+fn read_failed(error: axum::Error) -> End {
+    use tungstenite::Error;
+    match error.into_inner().downcast::<Error>().map(|error| *error) {
+        Ok(Error::Capacity(_)) => End::Close { code: close_code::SIZE, reason: "message too long" },
+        Ok(Error::Utf8(_)) => End::Close { code: close_code::INVALID, reason: "text that is not UTF-8" },
+        Ok(Error::Protocol(_)) => {
+            End::Close { code: close_code::PROTOCOL, reason: "not a WebSocket message" }
+        }
+        _ => End::Gone,
+    }
+}

@@ -1,0 +1,192 @@
+//! Connections: accepted, bounded, and served with HTTP/1.1 or HTTP/2.
+
+pub(crate) mod address;
+mod stall;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use http::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+use tracing::{debug, warn};
+
+use self::stall::Stall;
+use crate::config::NetLimits;
+use crate::error::StartError;
+
+/// After the system refused to accept (no more open files), wait before asking again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that the system may hold until they are accepted. A classroom opens the page at the same moment.
+const BACKLOG: i32 = 1_024;
+
+/// Bytes of one HTTP/2 stream that may wait to be written: a chunk of a file, and the next while it is sent.
+const H2_SEND_BUFFER: usize = 1024 * 1024;
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) app: Router,
+    pub(crate) limits: NetLimits,
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) shutdown: CancellationToken,
+    builder: Builder<TokioExecutor>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        app: Router,
+        limits: NetLimits,
+        tasks: TaskTracker,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(Some(limits.header_timeout));
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(128)
+            .max_send_buf_size(H2_SEND_BUFFER)
+            .keep_alive_interval(Some(limits.ping_interval))
+            .keep_alive_timeout(limits.idle_timeout);
+        let places = Arc::new(Semaphore::new(limits.connections));
+        Self { app, limits, places, tasks, shutdown, builder }
+    }
+}
+
+/// Opens a listening socket. An unspecified IPv6 address takes IPv4 too.
+pub(crate) fn bind(address: SocketAddr, option: &'static str) -> Result<TcpListener, StartError> {
+    let open = || -> io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(!address.ip().is_unspecified())?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        TcpListener::from_std(socket.into())
+    };
+    open().map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => StartError::InUse { address, option },
+        io::ErrorKind::PermissionDenied => StartError::Privileged { address, option },
+        _ => StartError::Listen { address, option, error },
+    })
+}
+
+/// [`bind`] on all addresses of both families, or of IPv4 where the system has no IPv6.
+pub(crate) fn bind_all(port: u16, option: &'static str) -> Result<TcpListener, StartError> {
+    match bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), option) {
+        Err(StartError::Listen { .. }) => bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), option),
+        bound => bound,
+    }
+}
+
+/// Accepts connections until the shutdown.
+pub(crate) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    loop {
+        let place = tokio::select! {
+            () = shared.shutdown.cancelled() => return,
+            place = shared.places.clone().acquire_owned() => place,
+        };
+        let Ok(place) = place else { return };
+        let accepted = tokio::select! {
+            () = shared.shutdown.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, remote)) => {
+                let (tls, connection) = (tls.clone(), shared.clone());
+                shared.tasks.spawn(async move {
+                    serve_stream(stream, remote, tls, connection).await;
+                    drop(place);
+                });
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                warn!(%error, "cannot accept connections; if too many files are open, raise the limit (ulimit -n)");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset)
+}
+
+async fn serve_stream(stream: TcpStream, remote: SocketAddr, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%remote, %error, "cannot switch off Nagle's algorithm");
+    }
+    let stream = Stall::new(stream, shared.limits.write_timeout);
+    let Some(tls) = tls else { return serve(stream, remote, &shared).await };
+    match timeout(shared.limits.header_timeout, tls.accept(stream)).await {
+        Ok(Ok(stream)) => serve(stream, remote, &shared).await,
+        Ok(Err(error)) => debug!(%remote, %error, "TLS handshake failed"),
+        Err(_) => debug!(%remote, "TLS handshake took too long"),
+    }
+}
+
+/// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with: by ALPN it is told what it may begin with.
+async fn serve<IO>(stream: IO, remote: SocketAddr, shared: &Shared)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let asked = Arc::new(AtomicBool::new(false));
+    let service = {
+        let (app, asked) = (shared.app.clone(), asked.clone());
+        hyper::service::service_fn(move |request: Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(remote));
+            let app = app.clone();
+            app.oneshot(request)
+        })
+    };
+    let mut connection = pin!(shared.builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let mut first_request = pin!(sleep(shared.limits.header_timeout));
+    let (mut waiting, mut draining) = (true, false);
+    loop {
+        tokio::select! {
+            served = connection.as_mut() => {
+                if let Err(error) = served {
+                    debug!(%remote, %error, "connection failed");
+                }
+                return;
+            }
+            // hyper bounds the time for each head, but not for the choice between the two versions.
+            () = &mut first_request, if waiting => {
+                waiting = false;
+                if !asked.load(Ordering::Relaxed) {
+                    debug!(%remote, "no request in time");
+                    return;
+                }
+            }
+            () = shared.shutdown.cancelled(), if !draining => {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What the tracker answers besides the page and the files.
+
+pub(crate) mod config;
+pub(crate) mod health;
+pub(crate) mod stats;

@@ -1,0 +1,95 @@
+//! `/stats.json`, with bittorrent-tracker's field names and a few of our own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use crate::state::AppState;
+
+/// Numbers of now and since the start.
+pub(crate) async fn stats(State(state): State<Arc<AppState>>) -> Json<Value> {
+    let stats = state.swarms.lock().stats();
+    let mut clients: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+    for (prefix, peers) in &stats.clients {
+        let (name, version) = client(prefix);
+        *clients.entry(name).or_default().entry(version).or_default() += peers;
+    }
+    let counters = stats.counters;
+    Json(json!({
+        "torrents": stats.torrents,
+        // Swarms without members do not exist here.
+        "activeTorrents": stats.torrents,
+        "peersAll": stats.peers,
+        "peersSeederOnly": stats.seeders_only,
+        "peersLeecherOnly": stats.leechers_only,
+        "peersSeederAndLeecher": stats.both,
+        "peersIPv4": stats.ipv4,
+        "peersIPv6": stats.ipv6,
+        "clients": clients,
+        "sockets": stats.sockets,
+        "pendingOffers": stats.pending_offers,
+        "announces": counters.announces,
+        "announcesRefused": counters.announces_refused,
+        "offersRelayed": counters.offers_relayed,
+        "offersUnwanted": counters.offers_unwanted,
+        "offersExpired": counters.offers_expired,
+        "answersRelayed": counters.answers_relayed,
+        "answersUnexpected": counters.answers_unexpected,
+        "scrapes": counters.scrapes,
+        "membersExpired": counters.members_expired,
+        "malformedRequests": state.malformed(),
+        "uptimeSeconds": state.clock.now().as_millis() / 1_000,
+    }))
+}
+
+/// Name and version of a program that marks its peer_id in Azureus's style: `-`, two letters, four characters of the
+/// version, `-` (BEP 20).
+fn client(prefix: &[u8]) -> (String, String) {
+    let (b'-', Some(&[a, b, v0, v1, v2, v3, b'-'])) =
+        (prefix[0], prefix.get(1..8).and_then(|rest| rest.first_chunk()))
+    else {
+        return ("unknown".to_owned(), "unknown".to_owned());
+    };
+    let name = match [a, b] {
+        [b'W', b'W'] => "WebTorrent",
+        [b'W', b'D'] => "WebTorrent Desktop",
+        [b'P', b'M'] => return ("Piecemeal".to_owned(), digits([v0, v1, v2, v3])),
+        letters if letters.iter().all(u8::is_ascii_alphanumeric) => {
+            return (String::from_utf8_lossy(&letters).into_owned(), digits([v0, v1, v2, v3]));
+        }
+        _ => return ("unknown".to_owned(), "unknown".to_owned()),
+    };
+    // WebTorrent writes two digits for the major and two for the minor number.
+    let pair = |tens: u8, ones: u8| match tens {
+        b'0' => char::from(ones).to_string(),
+        _ => digits([tens, ones]),
+    };
+    (name.to_owned(), format!("{}.{}", pair(v0, v1), pair(v2, v3)))
+}
+
+fn digits<const N: usize>(bytes: [u8; N]) -> String {
+    bytes.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_known_by_their_prefix() {
+        for (prefix, name, version) in [
+            (b"-WW0091-", "WebTorrent", "0.91"),
+            (b"-WW0300-", "WebTorrent", "3.0"),
+            (b"-WW1203-", "WebTorrent", "12.3"),
+            (b"-qB4650-", "qB", "4650"),
+            (b"-PM0010-", "Piecemeal", "0010"),
+            (b"-\0\xff1234-", "unknown", "unknown"),
+            (b"M7-9-2--", "unknown", "unknown"),
+        ] {
+            assert_eq!(client(prefix), (name.to_owned(), version.to_owned()));
+        }
+    }
+}

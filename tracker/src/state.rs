@@ -1,0 +1,96 @@
+//! What the parts of a running tracker share.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use shared::rng::Rng;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::files::Files;
+use crate::frontend::ws::outbox::Outboxes;
+use crate::listener::address::PerAddress;
+use crate::page::Page;
+use crate::swarm::{SocketId, Swarms};
+
+/// State of a running tracker.
+#[derive(Debug)]
+pub(crate) struct AppState {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    /// One lock for all swarms: a request holds it for microseconds, and texts are read and written outside of it.
+    pub(crate) swarms: Mutex<Swarms>,
+    pub(crate) outboxes: Outboxes,
+    pub(crate) sockets: PerAddress,
+    pub(crate) page: Page,
+    pub(crate) files: Option<Files>,
+    /// Where the TLS port really listens.
+    pub(crate) tls_address: Option<SocketAddr>,
+    /// Fingerprint of the certificate, for people to compare.
+    pub(crate) fingerprint: Option<String>,
+    /// Cancelled when the tracker is to end.
+    pub(crate) shutdown: CancellationToken,
+    /// Connections and sockets; all are waited for at the end.
+    pub(crate) tasks: TaskTracker,
+    socket_number: AtomicU64,
+    malformed: AtomicU64,
+}
+
+/// What [`AppState::new`] is made of, besides the configuration.
+pub(crate) struct Parts {
+    pub(crate) page: Page,
+    pub(crate) files: Option<Files>,
+    pub(crate) tls_address: Option<SocketAddr>,
+    pub(crate) fingerprint: Option<String>,
+    pub(crate) seed: [u8; 32],
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl AppState {
+    pub(crate) fn new(config: Config, parts: Parts) -> Self {
+        let Parts { page, files, tls_address, fingerprint, seed, shutdown, tasks } = parts;
+        Self {
+            clock: Clock(Instant::now()),
+            swarms: Mutex::new(Swarms::new(config.swarm.clone(), Rng::from_seed(seed))),
+            outboxes: Outboxes::default(),
+            sockets: PerAddress::new(config.net.sockets_per_address),
+            page,
+            files,
+            tls_address,
+            fingerprint,
+            shutdown,
+            tasks,
+            socket_number: AtomicU64::new(1),
+            malformed: AtomicU64::new(0),
+            config,
+        }
+    }
+
+    pub(crate) fn next_socket(&self) -> SocketId {
+        SocketId(self.socket_number.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn count_malformed(&self) {
+        self.malformed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Messages so far that were no requests.
+    pub(crate) fn malformed(&self) -> u64 {
+        self.malformed.load(Ordering::Relaxed)
+    }
+}
+
+/// The monotonic clock, as the pure parts want it: since the tracker started.
+#[derive(Debug)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    pub(crate) fn now(&self) -> shared::time::Instant {
+        let nanos = u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        shared::time::Instant::from_nanos(nanos)
+    }
+}

@@ -1,0 +1,82 @@
+//! TLS: a certificate, and HTTP/2 or HTTP/1.1 by ALPN.
+
+mod certificate;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem;
+use tokio_rustls::TlsAcceptor;
+
+use self::certificate::Certificate;
+use crate::config::CertificateSource;
+
+/// Why there is no usable certificate. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A PEM file cannot be read.
+    #[error("{option} {path}: {error}. Name a PEM file that this user may read", path = .path.display())]
+    Read {
+        /// The option that names it.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: pem::Error,
+    },
+    /// A PEM file has no certificate.
+    #[error("--cert {path} holds no certificate. Name the PEM file with the chain, the server's own first", path = .0.display())]
+    Empty(PathBuf),
+    /// The certificate and the key do not make a server.
+    #[error("the certificate and the key cannot be used together: {0}. Check that --key belongs to --cert")]
+    Unusable(rustls::Error),
+    /// The tracker's own directory cannot be written.
+    #[error("cannot keep the certificate in {path}: {error}. Name a directory that this user may write with --data, give a certificate with --cert and --key, or switch TLS off with --no-tls", path = .path.display())]
+    Store {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// No certificate could be made.
+    #[error("cannot make a certificate: {0}. Check the names given with --name")]
+    Generate(rcgen::Error),
+}
+
+/// What the TLS port needs.
+pub(crate) struct Tls {
+    pub(crate) acceptor: TlsAcceptor,
+    /// SHA-256 of the server's certificate, in hexadecimal pairs.
+    pub(crate) fingerprint: String,
+    /// Whether the certificate is the tracker's own, which browsers warn about.
+    pub(crate) generated: bool,
+}
+
+impl Tls {
+    /// Loads or makes a certificate that is good for `names`.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`].
+    pub(crate) fn new(source: &CertificateSource, names: Vec<String>) -> Result<Self, CertificateError> {
+        let (Certificate { chain, key }, generated) = match source {
+            CertificateSource::Files { certificate, key } => (Certificate::read(certificate, key)?, false),
+            CertificateSource::Generated { data, names: more } => {
+                let names = names.into_iter().chain(more.iter().cloned()).collect();
+                (Certificate::kept(data, &names)?, true)
+            }
+        };
+        let fingerprint = certificate::fingerprint(&chain[0]);
+        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(CertificateError::Unusable)?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(CertificateError::Unusable)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), fingerprint, generated })
+    }
+}
