@@ -3,7 +3,6 @@
 pub(crate) mod address;
 mod stall;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
