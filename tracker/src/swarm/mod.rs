@@ -16,7 +16,8 @@ mod stats;
 mod tests;
 mod torrent;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use shared::id::{InfoHash, PeerId};
 use shared::rng::Rng;
@@ -61,13 +62,13 @@ pub struct Swarms {
     /// Ordered, so that a full scrape is the same in every run.
     torrents: BTreeMap<InfoHash, Torrent>,
     members: Recency<Member>,
-    index: HashMap<MemberKey, Slot>,
-    sockets: HashMap<SocketId, Socket>,
+    index: BTreeMap<MemberKey, Slot>,
+    sockets: BTreeMap<SocketId, Socket>,
     offers: Offers,
     counters: Counters,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct MemberKey {
     info_hash: InfoHash,
     peer_id: PeerId,
@@ -101,8 +102,8 @@ impl Swarms {
             rng,
             torrents: BTreeMap::new(),
             members: Recency::new(),
-            index: HashMap::new(),
-            sockets: HashMap::new(),
+            index: BTreeMap::new(),
+            sockets: BTreeMap::new(),
             offers: Offers::new(),
             counters: Counters::default(),
         }
@@ -245,7 +246,8 @@ impl Swarms {
         let MemberKey { info_hash, peer_id, socket } = from;
         for (Offer { offer_id, offer }, slot) in offers.into_iter().zip(receivers) {
             let Some(receiver) = self.members.get(slot).map(|member| member.key.socket) else { continue };
-            let key = OfferKey { info_hash, receiver, offerer: peer_id, offer_id: offer_id.clone() };
+            let key =
+                Arc::new(OfferKey { info_hash, receiver, offerer: peer_id, offer_id: offer_id.clone() });
             if self.expect_answer(Pending { key, owner: socket, deadline: now + self.limits.offer_timeout }) {
                 self.counters.offers_relayed += 1;
                 let response = Response::Offer { info_hash, peer_id, offer_id, offer };

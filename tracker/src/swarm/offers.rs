@@ -1,7 +1,7 @@
 //! Offers that were relayed and may still be answered.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use shared::id::{InfoHash, PeerId};
 use shared::time::Instant;
@@ -10,7 +10,7 @@ use super::SocketId;
 use super::recency::{Recency, Slot};
 
 /// What an answer must name to reach the peer that made the offer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct OfferKey {
     pub(super) info_hash: InfoHash,
     /// The socket to which the offer was relayed: nobody else may answer it.
@@ -23,7 +23,7 @@ pub(super) struct OfferKey {
 
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub(super) key: OfferKey,
+    pub(super) key: Arc<OfferKey>,
     /// The socket whose offer it is, and the only one that gets the answer.
     pub(super) owner: SocketId,
     pub(super) deadline: Instant,
@@ -33,14 +33,12 @@ pub(super) struct Pending {
 #[derive(Debug)]
 pub(super) struct Offers {
     pending: Recency<Pending>,
-    /// Keyed by a keyed hash of the key: the key itself is compared in `pending`, and stored only there.
-    index: HashMap<u64, Slot>,
-    hasher: RandomState,
+    index: BTreeMap<Arc<OfferKey>, Slot>,
 }
 
 impl Offers {
-    pub(super) fn new() -> Self {
-        Self { pending: Recency::new(), index: HashMap::new(), hasher: RandomState::new() }
+    pub(super) const fn new() -> Self {
+        Self { pending: Recency::new(), index: BTreeMap::new() }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -49,20 +47,15 @@ impl Offers {
 
     /// Remembers an offer. Returns the one that had the same key, if any: only the newer can be answered.
     pub(super) fn insert(&mut self, pending: Pending) -> Option<Pending> {
-        let hash = self.hasher.hash_one(&pending.key);
+        let key = pending.key.clone();
         let slot = self.pending.insert(pending);
-        let replaced = self.index.insert(hash, slot);
+        let replaced = self.index.insert(key, slot);
         replaced.and_then(|slot| self.pending.remove(slot))
     }
 
     /// Takes the offer that `key` answers; it cannot be answered again.
     pub(super) fn take(&mut self, key: &OfferKey) -> Option<Pending> {
-        let hash = self.hasher.hash_one(key);
-        let slot = *self.index.get(&hash)?;
-        if self.pending.get(slot)?.key != *key {
-            return None;
-        }
-        self.index.remove(&hash);
+        let slot = self.index.remove(key)?;
         self.pending.remove(slot)
     }
 
@@ -72,10 +65,7 @@ impl Offers {
         if pending.deadline > now && self.pending.len() <= bound {
             return None;
         }
-        let hash = self.hasher.hash_one(&pending.key);
-        if self.index.get(&hash) == Some(&slot) {
-            self.index.remove(&hash);
-        }
+        self.index.remove(&pending.key);
         self.pending.remove(slot)
     }
 
@@ -101,6 +91,7 @@ mod tests {
             offerer: PeerId([2; 20]),
             offer_id: offer_id.to_owned(),
         };
+        let key = Arc::new(key);
         Pending { key, owner: SocketId(99), deadline: Instant::from_millis(deadline) }
     }
 

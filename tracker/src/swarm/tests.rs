@@ -62,7 +62,7 @@ fn said(to: u64, text: &str) -> (u64, String) {
 
 /// Every list agrees with every other.
 fn check(swarms: &Swarms) {
-    let mut by_socket: HashMap<SocketId, usize> = HashMap::new();
+    let mut by_socket: BTreeMap<SocketId, usize> = BTreeMap::new();
     for member in swarms.members.iter() {
         let slot = swarms.index[&member.key];
         let torrent = &swarms.torrents[&member.key.info_hash];
