@@ -113,9 +113,9 @@ mod tests {
             offers.insert(pending(1, offer_id, 10 + number as u64));
         }
         let now = Instant::from_millis(10);
-        assert_eq!(offers.take_stale(now, 9).map(|stale| stale.key.offer_id), Some("a".into()));
+        assert_eq!(offers.take_stale(now, 9).map(|stale| stale.key.offer_id.clone()), Some("a".to_owned()));
         assert!(offers.take_stale(now, 9).is_none());
-        assert_eq!(offers.take_stale(now, 1).map(|stale| stale.key.offer_id), Some("b".into()));
+        assert_eq!(offers.take_stale(now, 1).map(|stale| stale.key.offer_id.clone()), Some("b".to_owned()));
         assert!(offers.insert(pending(1, "c", 20)).is_some(), "the same key again replaces");
         assert_eq!((offers.len(), offers.index.len()), (1, 1));
         assert_eq!(offers.next_deadline(), Some(Instant::from_millis(20)));
