@@ -1,0 +1,131 @@
+//! Screenshots of the page in its main states, dark and light, on a desktop and on a phone, with real transfers.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use data_encoding::BASE64;
+use e2e::browser::{Driver, Options, Profile, Tab};
+use e2e::page::{self, By};
+use e2e::tracker::{self, Tracker};
+use e2e::{files, netns, target};
+use serde_json::json;
+
+const LONG: Duration = Duration::from_secs(120);
+/// Name, width and height in CSS pixels, and whether it is a phone.
+const SCREENS: [(&str, u32, u32, bool); 2] = [("desktop", 1280, 860, false), ("phone", 390, 844, true)];
+const SCHEMES: [&str; 2] = ["light", "dark"];
+
+fn main() -> ExitCode {
+    let outcome = Tracker::executable().and_then(|_| {
+        netns::enter();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(tour())
+    });
+    match outcome {
+        Ok(directory) => {
+            println!("{}", directory.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn tour() -> Result<PathBuf> {
+    let directory = target::artifacts()?.join("tour");
+    std::fs::create_dir_all(&directory)?;
+    let scratch = tempfile::tempdir_in(target::artifacts()?)?;
+    let driver = Driver::start().await?;
+    let tracker = Tracker::start(&tracker::Options::default(), scratch.path()).await?;
+    let file = scratch.path().join("Holiday in the north.mp4");
+    files::write_random(&file, 400_000_000, 120)?;
+    let folder = scratch.path().join("Slides and data");
+    for (number, name) in
+        ["talk.pdf", "figures/one.png", "figures/two.png", "data/measured.csv"].iter().enumerate()
+    {
+        files::write_random(&folder.join(name), 3_000_000 + 777 * number as u64, number as u64)?;
+    }
+    let start = async |name: &str| -> Result<(Arc<Profile>, Tab)> {
+        let profile = Profile::start(&driver, name, &Options::default(), scratch.path()).await?;
+        let tab = profile.tab().await?;
+        Ok((profile, tab))
+    };
+
+    let (seeds, seed) = start("seed").await?;
+    page::open(&seed, &tracker.origin()).await?;
+    shoot(&seed, &directory, "1-share").await?;
+    seed.choose("input#files", &[&file]).await?;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    shoot_one(&seed, &directory, "2-hashing").await?;
+    let link = page::link(&seed).await?;
+    shoot(&seed, &directory, "3-shared").await?;
+
+    let (leeches, leech) = start("leech").await?;
+    leech.goto(&link).await?;
+    page::wait_transfer(&leech, "offer to download", LONG, |transfer| transfer.state == "ready").await?;
+    shoot(&leech, &directory, "4-ready").await?;
+    page::press_download(&leech).await?;
+    page::wait_transfer(&leech, "a third", LONG, |transfer| transfer.verified * 3 > transfer.total).await?;
+    shoot(&leech, &directory, "5-downloading").await?;
+    shoot(&seed, &directory, "6-seeding").await?;
+    page::complete(&leech, LONG).await?;
+    shoot(&leech, &directory, "7-complete").await?;
+
+    let (others, other) = start("other").await?;
+    page::open(&other, &tracker.origin()).await?;
+    let link = page::share(&other, &[&folder], By::Dropping).await?;
+    shoot(&other, &directory, "8-folder-shared").await?;
+    page::download(&leech, &link).await?;
+    page::complete(&leech, LONG).await?;
+    shoot(&leech, &directory, "9-folder-complete").await?;
+    other.goto(&format!("{}/#magnet:?xt=urn:btih:{}&dn=Nobody", tracker.origin(), "5a".repeat(20))).await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    shoot(&other, &directory, "10-nobody").await?;
+    other.goto(&format!("{}/#magnet:?xt=urn:btih:nonsense", tracker.origin())).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    shoot(&other, &directory, "11-malformed").await?;
+    for profile in [seeds, leeches, others] {
+        profile.quit().await;
+    }
+    Ok(directory)
+}
+
+/// All screens and schemes.
+async fn shoot(tab: &Tab, directory: &Path, name: &str) -> Result<()> {
+    for screen in SCREENS {
+        for scheme in SCHEMES {
+            capture(tab, directory, name, screen, scheme).await?;
+        }
+    }
+    Ok(())
+}
+
+/// One of them, for a state that does not last.
+async fn shoot_one(tab: &Tab, directory: &Path, name: &str) -> Result<()> {
+    capture(tab, directory, name, SCREENS[0], SCHEMES[0]).await
+}
+
+async fn capture(
+    tab: &Tab,
+    directory: &Path,
+    name: &str,
+    screen: (&str, u32, u32, bool),
+    scheme: &str,
+) -> Result<()> {
+    let (screen, width, height, mobile) = screen;
+    let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
+    tab.cdp("Emulation.setDeviceMetricsOverride", metrics).await?;
+    let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+    tab.cdp("Emulation.setEmulatedMedia", media).await?;
+    let shot =
+        tab.cdp("Page.captureScreenshot", json!({ "format": "png", "captureBeyondViewport": true })).await?;
+    let png = BASE64.decode(shot["data"].as_str().context("no screenshot")?.as_bytes())?;
+    std::fs::write(directory.join(format!("{name}-{screen}-{scheme}.png")), png)?;
+    tab.cdp("Emulation.clearDeviceMetricsOverride", json!({})).await?;
+    Ok(())
+}
