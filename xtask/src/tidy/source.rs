@@ -341,7 +341,12 @@ mod tests {
     fn tests_are_not_shipped() {
         let text = "fn a() {}\n#[cfg(test)]\nmod tests {\n fn b() { std::fs::read(); }\n}\nfn c() { std::net::x() }\n#[cfg(test)]\nmod more;\nfn d() { std::env::x() }";
         assert_eq!(shipped_paths(text), ["std::net::x", "std::env::x"]);
-        for path in ["shared/src/wire/tests.rs", "tracker/tests/ws.rs", "shared/benches/hash.rs"] {
+        for path in [
+            "shared/src/wire/tests.rs",
+            "shared/src/ws/client_tests.rs",
+            "tracker/tests/ws.rs",
+            "shared/benches/hash.rs",
+        ] {
             let source = Source::new(path.into(), "fn a() { std::fs::read() }".into());
             assert!(source.shipped_paths().is_empty(), "{path}");
         }
