@@ -45,9 +45,9 @@ pub(crate) fn words(text: &str, word: &str) -> Vec<usize> {
 
 /// True for files whose whole contents are tests, test support or benches.
 pub(crate) fn is_test_file(path: &str) -> bool {
-    let stem = path.rsplit('/').next().unwrap_or(path);
-    stem == "tests.rs"
-        || path.split('/').rev().skip(1).any(|directory| directory == "tests" || directory == "benches")
+    let (directories, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let of_tests = |directory| directory == "tests" || directory == "benches";
+    name == "tests.rs" || name.ends_with("_tests.rs") || directories.split('/').any(of_tests)
 }
 
 fn without_comments_and_literals(text: &str) -> String {
