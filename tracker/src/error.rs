@@ -48,12 +48,12 @@ pub enum StartError {
         error: io::Error,
     },
     /// `--files` would show the private key.
-    #[error("--files {files} holds the tracker's own data ({data}), its private key among it. Serve another directory, or move the data with --data", files = .files.display(), data = .data.display())]
+    #[error("--files {files} holds what must stay private: {private}, with the tracker's key. Serve another directory, or move the data with --data", files = .files.display(), private = .private.display())]
     FilesHoldData {
         /// The directory to serve.
         files: PathBuf,
-        /// The tracker's data within.
-        data: PathBuf,
+        /// The tracker's data directory, or the key's file, within.
+        private: PathBuf,
     },
     /// The certificate cannot be used.
     #[error(transparent)]

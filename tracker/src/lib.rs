@@ -61,11 +61,11 @@ pub struct Running {
 /// [`StartError`], whose text says what to do.
 pub async fn start(mut config: Config) -> Result<Running, StartError> {
     config.net.connections = fit_open_files(config.net.connections);
-    let data = config.tls.as_ref().and_then(|tls| match &tls.source {
-        CertificateSource::Generated { data, .. } => Some(data.as_path()),
-        CertificateSource::Files { .. } => None,
+    let private = config.tls.as_ref().map(|tls| match &tls.source {
+        CertificateSource::Generated { data, .. } => data.as_path(),
+        CertificateSource::Files { key, .. } => key.as_path(),
     });
-    let files = config.files.as_deref().map(|directory| Files::new(directory, data)).transpose()?;
+    let files = config.files.as_deref().map(|directory| Files::new(directory, private)).transpose()?;
     if let Some(path) = config.page.clone() {
         let listed = std::fs::read_dir(&path);
         listed.map_err(|error| StartError::Directory { option: "--page", path, error })?;

@@ -1,19 +1,284 @@
-//! `/files/`.
-use crate::error::StartError;
-use crate::html;
-use axum::response::Response;
+//! `/files/`: a directory over HTTP, with ranges.
+
+mod body;
+mod directory;
+mod listing;
+mod range;
+mod validator;
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::io;
 use std::path::Path;
-/// Files.
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Response, StatusCode, Uri};
+use percent_encoding::utf8_percent_encode;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{info, warn};
+
+use self::body::{FileBody, Part};
+use self::directory::{Found, NotServed, OpenFile, Root};
+use self::listing::PATH_PART;
+use self::range::{ByteRange, Ranges};
+use self::validator::Verdict;
+use crate::error::StartError;
+use crate::state::AppState;
+use crate::{html, media_type};
+
+/// Downloads at once: each holds up to 768 KiB of buffers.
+const DOWNLOADS_MAX: usize = 1_024;
+
+/// A browser that is pointed at a file must not run it on this origin, whatever it is.
+const POLICY: &str = "default-src 'none'; sandbox";
+
+/// The directory that is served.
 #[derive(Debug)]
-pub(crate) struct Files;
+pub(crate) struct Files {
+    root: Arc<Root>,
+    downloads: Arc<Semaphore>,
+}
+
 impl Files {
-    pub(crate) fn new(_directory: &Path, _data: Option<&Path>) -> Result<Self, StartError> {
-        Ok(Self)
+    /// Serves `directory`, unless that would show what is `private`: the tracker's own data, or its key.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Directory`], [`StartError::FilesHoldData`].
+    pub(crate) fn new(directory: &Path, private: Option<&Path>) -> Result<Self, StartError> {
+        let failed = |error| StartError::Directory { option: "--files", path: directory.to_owned(), error };
+        let real = directory.canonicalize().map_err(failed)?;
+        let private = private.map(real_path).transpose().map_err(failed)?;
+        if let Some(private) = private.filter(|private| private.starts_with(&real)) {
+            return Err(StartError::FilesHoldData { files: real, private });
+        }
+        let root = Root::open(&real).map_err(failed)?;
+        info!(directory = %real.display(), "serving files under /files/ to everybody who can reach this tracker");
+        Ok(Self { root: Arc::new(root), downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)) })
     }
 }
-pub(crate) async fn redirect() -> Response {
-    html::not_found()
+
+/// Where `path` is or will be: links are followed in the part of it that exists.
+fn real_path(path: &Path) -> io::Result<std::path::PathBuf> {
+    let absolute = std::path::absolute(path)?;
+    let existing = absolute.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(&absolute);
+    let real = existing.canonicalize()?;
+    Ok(absolute.strip_prefix(existing).map_or_else(|_| real.clone(), |rest| real.join(rest)))
 }
-pub(crate) async fn serve() -> Response {
-    html::not_found()
+
+/// `/files` is a directory and wants its slash.
+pub(crate) async fn redirect(State(state): State<Arc<AppState>>) -> Response<Body> {
+    if state.files.is_some() { moved("/files/") } else { not_served() }
+}
+
+/// `/files/…`.
+pub(crate) async fn serve(
+    State(state): State<Arc<AppState>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let Some(files) = &state.files else { return not_served() };
+    if method != Method::GET && method != Method::HEAD {
+        return html::method_not_allowed("GET, HEAD");
+    }
+    let Some(path) = uri.path().strip_prefix("/files/").map(str::to_owned) else { return html::not_found() };
+    let (root, wanted) = (files.root.clone(), path.clone());
+    let found = tokio::task::spawn_blocking(move || root.find(&wanted)).await;
+    let response = match found.map_err(io::Error::other) {
+        Ok(Ok(Found::Directory(_))) if !path.is_empty() && !path.ends_with('/') => {
+            moved(&format!("{}/", uri.path()))
+        }
+        Ok(Ok(Found::Directory(entries))) => listing::respond(path.trim_end_matches('/'), &entries, &headers),
+        Ok(Ok(Found::File(file))) => match files.downloads.clone().try_acquire_owned() {
+            Ok(permit) => respond(file, &method, &headers, permit),
+            Err(_) => busy(),
+        },
+        Ok(Err(NotServed::Name | NotServed::Kind)) => html::not_found(),
+        Ok(Err(NotServed::Io(error))) | Err(error) => failed(&path, &error),
+    };
+    html::without_body_for(&method, response)
+}
+
+fn respond(
+    file: OpenFile,
+    method: &Method,
+    request: &HeaderMap,
+    permit: OwnedSemaphorePermit,
+) -> Response<Body> {
+    let OpenFile { file, size, validator, name } = file;
+    let content_type = media_type::of_stranger(&name);
+    let ranges = request.get(header::RANGE).and_then(|range| range.to_str().ok());
+    // Of HEAD there are no ranges (RFC 9110, 14.2).
+    let ranges = match ranges.filter(|_| method == Method::GET && validator.allows_range(request)) {
+        Some(header) => range::parse(header, size),
+        None => Ranges::Whole,
+    };
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    set(headers, header::ETAG, &validator.etag);
+    set(headers, header::LAST_MODIFIED, &validator.last_modified());
+    set(headers, header::ACCEPT_RANGES, "bytes");
+    set(headers, header::CACHE_CONTROL, "no-cache");
+    set(headers, header::CONTENT_SECURITY_POLICY, POLICY);
+    match validator.judge(request) {
+        Verdict::Proceed => {}
+        Verdict::NotModified => {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return response;
+        }
+        Verdict::Failed => {
+            *response.status_mut() = StatusCode::PRECONDITION_FAILED;
+            return response;
+        }
+    }
+    set(headers, header::CONTENT_DISPOSITION, &disposition(&name));
+    let (status, content_type, parts) = match ranges {
+        Ranges::Whole => {
+            let whole = (size > 0).then_some(Part::File(ByteRange { start: 0, end: size }));
+            (StatusCode::OK, content_type.to_owned(), whole.into_iter().collect())
+        }
+        Ranges::Some(ranges) if ranges.len() == 1 => {
+            set(headers, header::CONTENT_RANGE, &content_range(ranges[0], size));
+            (StatusCode::PARTIAL_CONTENT, content_type.to_owned(), vec![Part::File(ranges[0])])
+        }
+        Ranges::Some(ranges) => {
+            let (boundary, parts) = multipart(&ranges, size, content_type);
+            let content_type = format!("multipart/byteranges; boundary={boundary}");
+            (StatusCode::PARTIAL_CONTENT, content_type, parts)
+        }
+        Ranges::Unsatisfiable => {
+            set(headers, header::CONTENT_RANGE, &format!("bytes */{size}"));
+            headers.remove(header::CONTENT_DISPOSITION);
+            set(headers, header::CONTENT_TYPE, "text/plain; charset=utf-8");
+            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+            *response.body_mut() = Body::from(format!("the file has {size} bytes\n"));
+            return response;
+        }
+    };
+    set(headers, header::CONTENT_TYPE, &content_type);
+    *response.status_mut() = status;
+    let length = |part: &Part| match part {
+        Part::Text(text) => text.len() as u64,
+        Part::File(range) => range.len(),
+    };
+    let length: u64 = parts.iter().map(length).sum();
+    headers_length(&mut response, length);
+    if method == Method::GET {
+        *response.body_mut() = Body::new(FileBody::new(file, parts, permit));
+    }
+    response
+}
+
+fn headers_length(response: &mut Response<Body>, length: u64) {
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+}
+
+/// Several ranges in one response (RFC 9110, 14.6).
+fn multipart(ranges: &[ByteRange], size: u64, content_type: &str) -> (String, Vec<Part>) {
+    // Nobody can put into a file a boundary that is drawn for the response.
+    let boundary = format!("{:016x}{:016x}", RandomState::new().hash_one(0), RandomState::new().hash_one(1));
+    let mut parts = Vec::with_capacity(ranges.len() * 2 + 1);
+    for (number, range) in ranges.iter().enumerate() {
+        let before = if number == 0 { "" } else { "\r\n" };
+        let head = format!(
+            "{before}--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: {}\r\n\r\n",
+            content_range(*range, size)
+        );
+        parts.push(Part::Text(Bytes::from(head)));
+        parts.push(Part::File(*range));
+    }
+    parts.push(Part::Text(Bytes::from(format!("\r\n--{boundary}--\r\n"))));
+    (boundary, parts)
+}
+
+fn content_range(range: ByteRange, size: u64) -> String {
+    format!("bytes {}-{}/{size}", range.start, range.end - 1)
+}
+
+/// Saved under its own name (RFC 6266): in ASCII for those who know no better, in UTF-8 for all others.
+fn disposition(name: &str) -> String {
+    let plain = |char: char| matches!(char, ' '..='~') && !matches!(char, '"' | '\\' | '%');
+    let ascii: String = name.chars().map(|char| if plain(char) { char } else { '_' }).collect();
+    format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{}", utf8_percent_encode(name, PATH_PART))
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn moved(to: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    set(response.headers_mut(), header::LOCATION, to);
+    response
+}
+
+fn not_served() -> Response<Body> {
+    html::page(
+        StatusCode::NOT_FOUND,
+        "No files are served",
+        "<p>This tracker serves no directory. Start it with <code>--files DIR</code> to serve one.</p>",
+    )
+}
+
+fn busy() -> Response<Body> {
+    let body = format!("<p>{DOWNLOADS_MAX} downloads are under way. Try again in a moment.</p>");
+    let mut response = html::page(StatusCode::SERVICE_UNAVAILABLE, "Too many downloads", &body);
+    set(response.headers_mut(), header::RETRY_AFTER, "5");
+    response
+}
+
+fn failed(path: &str, error: &io::Error) -> Response<Body> {
+    warn!(path, %error, "cannot serve a file");
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => html::not_found(),
+        _ => html::page(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The file cannot be read",
+            "<p>Try again later.</p>",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_saved_as_itself_and_never_as_something_else() {
+        assert_eq!(disposition("a b.iso"), "attachment; filename=\"a b.iso\"; filename*=UTF-8''a%20b.iso");
+        assert_eq!(
+            disposition("ü\"\\\r\nX: y"),
+            "attachment; filename=\"_____X: y\"; filename*=UTF-8''%C3%BC%22%5C%0D%0AX%3A%20y"
+        );
+    }
+
+    #[test]
+    fn data_within_the_files_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let (files, data) = (directory.path().join("files"), directory.path().join("data"));
+        std::fs::create_dir_all(files.join("inner")).unwrap();
+        std::fs::create_dir_all(&data).unwrap();
+        std::os::unix::fs::symlink(&files, directory.path().join("alias")).unwrap();
+        assert!(Files::new(&files, Some(&data)).is_ok());
+        assert!(Files::new(&files, None).is_ok());
+        for data in [
+            files.clone(),
+            files.join("inner"),
+            files.join("not/there/yet"),
+            directory.path().join("alias/inner"),
+            directory.path().join("data/../files/x"),
+        ] {
+            let refused = Files::new(&files, Some(&data));
+            assert!(matches!(refused, Err(StartError::FilesHoldData { .. })), "{data:?}: {refused:?}");
+        }
+        let missing = Files::new(&directory.path().join("missing"), None).unwrap_err();
+        assert!(missing.to_string().contains("--files"), "{missing}");
+    }
 }
