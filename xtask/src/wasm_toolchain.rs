@@ -53,10 +53,10 @@ impl WasmToolchain {
     pub(crate) fn find(preference: &Preference) -> Result<Self> {
         match preference.wasm_toolchain {
             Some(Kind::Rustup) => rustup()?.context("rustup cannot add the wasm32 target, and only rustup was asked for"),
-            Some(Kind::Debian) => debian(),
+            Some(Kind::Debian) => debian("as asked"),
             None => match rustup()? {
                 Some(toolchain) => Ok(toolchain),
-                None => debian().context(
+                None => debian("rustup has no wasm32 target here").context(
                     "no compiler for wasm32 here: run `rustup target add wasm32-unknown-unknown` where its servers \
                      can be reached, or install Debian's rustc-web, cargo-web and rust-web-src (1.95 or newer)",
                 ),
@@ -123,7 +123,7 @@ fn rustup() -> Result<Option<WasmToolchain>> {
     Ok(None)
 }
 
-fn debian() -> Result<WasmToolchain> {
+fn debian(why: &str) -> Result<WasmToolchain> {
     if !debian_is_usable() {
         apt::install(
             &["rustc-web", "cargo-web", "rust-web-src"],
@@ -140,7 +140,7 @@ fn debian() -> Result<WasmToolchain> {
     let linker = linker()?;
     let version = version(DEBIAN_RUSTC.as_ref())?;
     shell::say(&format!(
-        "the page is compiled by Debian's {version}, its standard library from source: rustup has no wasm32 target here"
+        "the page is compiled by Debian's {version}, its standard library from source: {why}"
     ));
     Ok(WasmToolchain { kind: Kind::Debian, version: format!("Debian's {version}"), linker: Some(linker) })
 }

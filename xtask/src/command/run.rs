@@ -1,8 +1,9 @@
 //! `cargo xtask run`: from a fresh clone to a tracker that serves the page.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
@@ -14,7 +15,6 @@ use crate::workspace::Workspace;
 
 /// The tracker's own default for `--listen`.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
-const STARTS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Build what changed, then start the tracker and say which address to open
 #[derive(Debug, clap::Args)]
@@ -36,28 +36,17 @@ impl Args {
         page::build(workspace, flavour, &self.toolchain)?;
         let executable = build::tracker(workspace, flavour)?;
 
-        let mut tracker = Command::new(&executable)
-            .args(&self.tracker)
-            .spawn()
-            .with_context(|| format!("cannot start {}", executable.display()))?;
-        let listen = listen_address(&self.tracker);
-        if let Some(address) = listen {
-            while started_listening(address).is_none() && tracker.try_wait()?.is_none() {
-                if started.elapsed() > STARTS_WITHIN {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            if tracker.try_wait()?.is_none() {
-                shell::say(&format!(
-                    "ready after {}: open http://localhost:{}/ (Ctrl-C stops it)",
-                    shell::seconds(started.elapsed()),
-                    address.port()
-                ));
-            }
+        let took = shell::seconds(started.elapsed());
+        match listen_address(&self.tracker) {
+            Some(address) => shell::say(&format!(
+                "built in {took}; open http://localhost:{}/ (Ctrl-C stops the tracker)",
+                address.port()
+            )),
+            None => shell::say(&format!("built in {took}; the tracker says below where it listens")),
         }
-        let status = tracker.wait().context("the tracker cannot be waited for")?;
-        Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+        // In place of this process, so that a signal to `cargo xtask run` is one to the tracker, which then drains.
+        let error = Command::new(&executable).args(&self.tracker).exec();
+        Err(error).with_context(|| format!("cannot start {}", executable.display()))
     }
 }
 
@@ -72,15 +61,6 @@ fn listen_address(arguments: &[String]) -> Option<SocketAddr> {
         }
     }
     given.parse().ok()
-}
-
-/// Something accepts connections there.
-fn started_listening(address: SocketAddr) -> Option<TcpStream> {
-    let mut address = address;
-    if address.ip().is_unspecified() {
-        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-    }
-    TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok()
 }
 
 #[cfg(test)]
