@@ -8,6 +8,8 @@
 
 pub mod bencode;
 pub mod engine;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod id;
 pub mod layout;
 pub mod limits;

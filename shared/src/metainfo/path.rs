@@ -54,7 +54,7 @@ pub fn safe_part(part: &[u8]) -> Result<Option<String>, PathError> {
     if lossy == ".." {
         return Err(PathError::Parent);
     }
-    let normal: String = lossy.nfc().collect();
+    let normal: String = if lossy.is_ascii() { lossy.into_owned() } else { lossy.nfc().collect() };
     if normal.contains('\0') {
         return Err(PathError::Nul(text::shown(&normal, QUOTED_MAX)));
     }
@@ -123,6 +123,9 @@ fn fit(name: &str, suffix: &str) -> String {
 
 /// Under which names are the same on a file system that ignores case and Unicode form.
 fn folded(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
     name.to_uppercase().to_lowercase().nfc().collect()
 }
 
