@@ -1,0 +1,295 @@
+//! Which block to ask whom for.
+//!
+//! The picker owns every missing piece: untouched ones wait in the pool, rarest first; begun ones hold the state of
+//! each block. It sees a peer through the narrow [`View`] and decides; the torrent asks, and tells what came of it.
+
+mod availability;
+mod begun;
+mod endgame;
+mod invariants;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use availability::Availability;
+use begun::Begun;
+
+use crate::bitfield::Bitfield;
+use crate::id::ConnId;
+use crate::layout::{BlockRef, Layout, PieceIndex};
+use crate::limits;
+use crate::rng::Rng;
+
+/// What the picker has to know about the peer that it picks for.
+pub trait View {
+    /// Its connection, which will own what is picked.
+    fn conn(&self) -> ConnId;
+    /// Whether this piece may be asked of it at this moment.
+    fn offers(&self, piece: PieceIndex) -> bool;
+    /// Whether every piece may be, so that none needs to be looked up.
+    fn offers_all(&self) -> bool;
+}
+
+/// What a block that came means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It was missing. Its other owners, if any, are to be told that it came.
+    New {
+        /// Whom it was asked of besides.
+        others: Vec<ConnId>,
+        /// Whether its piece is now whole. The piece stays with the picker's count of memory until it is
+        /// [`Picker::finished`] or [`Picker::failed`].
+        whole: bool,
+    },
+    /// It is here already, or its piece is.
+    Known,
+}
+
+/// The missing pieces of one torrent and who is asked for which of their blocks.
+#[derive(Debug)]
+pub struct Picker {
+    layout: Layout,
+    availability: Availability,
+    begun: BTreeMap<PieceIndex, Begun>,
+    /// Begun pieces with blocks that nobody owns, oldest first.
+    open: BTreeMap<u64, PieceIndex>,
+    /// Whole pieces on their way through hash and write.
+    whole: BTreeSet<PieceIndex>,
+    /// Pieces that failed with several givers, to be fetched from one peer alone.
+    suspect: BTreeSet<PieceIndex>,
+    /// Owners of a block besides its first, in endgame.
+    extra: BTreeMap<BlockRef, Vec<ConnId>>,
+    next_order: u64,
+    /// Bytes of begun and whole pieces.
+    held: u64,
+    /// Changes when something may have become pickable that was not.
+    version: u64,
+    rng: Rng,
+}
+
+impl Picker {
+    /// A picker for what `have` lacks.
+    pub fn new(layout: &Layout, have: &Bitfield, mut rng: Rng) -> Self {
+        let missing = layout.all_pieces().filter(|piece| !have.has(*piece));
+        let availability = Availability::new(layout.pieces(), missing, &mut rng);
+        Self {
+            layout: layout.clone(),
+            availability,
+            begun: BTreeMap::new(),
+            open: BTreeMap::new(),
+            whole: BTreeSet::new(),
+            suspect: BTreeSet::new(),
+            extra: BTreeMap::new(),
+            next_order: 0,
+            held: 0,
+            version: 1,
+            rng,
+        }
+    }
+
+    /// A number that changes when a peer for which nothing could be picked may have something after all.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// A peer with these pieces joined.
+    pub fn joined(&mut self, has: &Bitfield) {
+        if has.is_full() {
+            self.availability.complete_joined();
+        } else {
+            for number in has.ones() {
+                self.availability.more(number, &mut self.rng);
+            }
+        }
+        self.version += 1;
+    }
+
+    /// A peer with these pieces left. What it owned is given back by [`Picker::unasked`].
+    pub fn left(&mut self, has: &Bitfield) {
+        if has.is_full() {
+            self.availability.complete_left();
+        } else {
+            for number in has.ones() {
+                self.availability.fewer(number, &mut self.rng);
+            }
+        }
+    }
+
+    /// A peer got one more piece; `has` is what it has now.
+    pub fn gained(&mut self, piece: PieceIndex, has: &Bitfield) {
+        if has.is_full() {
+            for number in has.ones().filter(|number| *number != piece.get()) {
+                self.availability.fewer(number, &mut self.rng);
+            }
+            self.availability.complete_joined();
+        } else {
+            self.availability.more(piece.get(), &mut self.rng);
+        }
+        self.version += 1;
+    }
+
+    /// A peer lost a piece (lt_donthave); `has` is what it has now.
+    pub fn lost(&mut self, piece: PieceIndex, has: &Bitfield) {
+        if has.count() + 1 == has.len() {
+            self.availability.complete_left();
+            for number in has.ones() {
+                self.availability.more(number, &mut self.rng);
+            }
+        } else {
+            self.availability.fewer(piece.get(), &mut self.rng);
+        }
+    }
+
+    /// Copies of the rarest piece among peers, and of the average one.
+    pub fn availability(&self) -> (u32, f32) {
+        self.availability.summary()
+    }
+
+    /// Picks up to `count` blocks that nobody is asked for, and makes the peer their owner: of pieces begun longest
+    /// ago first, then of the rarest piece that may be begun.
+    pub fn pick(&mut self, view: &impl View, count: usize, picked: &mut Vec<BlockRef>) {
+        let goal = picked.len() + count;
+        let mut emptied = Vec::new();
+        for (order, piece) in &self.open {
+            if picked.len() >= goal {
+                break;
+            }
+            if !view.offers(*piece) {
+                continue;
+            }
+            let Some(begun) = self.begun.get_mut(piece) else { continue };
+            begun.take(&self.layout, *piece, view.conn(), goal, picked);
+            if begun.free() == 0 {
+                emptied.push(*order);
+            }
+        }
+        for order in emptied {
+            self.open.remove(&order);
+        }
+        while picked.len() < goal {
+            let Some(piece) = self.begin(view) else { break };
+            let Some(begun) = self.begun.get_mut(&piece) else { break };
+            begun.take(&self.layout, piece, view.conn(), goal, picked);
+            if begun.free() == 0 {
+                self.open.remove(&begun.order);
+            }
+        }
+    }
+
+    /// Takes the rarest piece that the peer offers out of the pool, memory allowing.
+    fn begin(&mut self, view: &impl View) -> Option<PieceIndex> {
+        let number = self.availability.rarest(view.offers_all(), |number| {
+            self.layout.piece(number).is_some_and(|piece| view.offers(piece))
+        })?;
+        let piece = self.layout.piece(number)?;
+        let size = u64::from(self.layout.piece_size(piece));
+        // Two pieces may always be begun, or a torrent with huge pieces would never move.
+        if self.begun.len() + self.whole.len() >= 2 && self.held + size > limits::PIECES_IN_MEMORY_MAX as u64 {
+            return None;
+        }
+        self.availability.take(number);
+        self.held += size;
+        let order = self.next_order;
+        self.next_order += 1;
+        let only = self.suspect.contains(&piece).then(|| view.conn());
+        self.begun.insert(piece, Begun::new(order, self.layout.blocks(piece), only));
+        self.open.insert(order, piece);
+        Some(piece)
+    }
+
+    /// A block came from `conn`, asked for or not.
+    pub fn received(&mut self, block: BlockRef, conn: ConnId) -> Taken {
+        let Some(begun) = self.begun.get_mut(&block.piece) else { return Taken::Known };
+        let Some(owner) = begun.receive(block.number(), conn) else { return Taken::Known };
+        let mut others = self.extra.remove(&block).unwrap_or_default();
+        others.extend(owner);
+        others.retain(|other| *other != conn);
+        if begun.free() == 0 {
+            self.open.remove(&begun.order);
+        }
+        let whole = begun.is_whole();
+        if whole {
+            self.begun.remove(&block.piece);
+            self.whole.insert(block.piece);
+        }
+        Taken::New { others, whole }
+    }
+
+    /// Whether the picker still wants this block.
+    pub fn wants(&self, block: BlockRef) -> bool {
+        self.begun.get(&block.piece).is_some_and(|begun| !begun.has(block.number()))
+    }
+
+    /// `conn` will not give a block that it was asked for.
+    pub fn unasked(&mut self, block: BlockRef, conn: ConnId) {
+        let Some(begun) = self.begun.get_mut(&block.piece) else { return };
+        if let Some(extra) = self.extra.get_mut(&block) {
+            if let Some(at) = extra.iter().position(|other| *other == conn) {
+                extra.swap_remove(at);
+            } else if begun.owner(block.number()) == Some(conn) {
+                let heir = extra.pop();
+                begun.set_owner(block.number(), heir);
+            }
+            if extra.is_empty() {
+                self.extra.remove(&block);
+            }
+        } else if begun.owner(block.number()) == Some(conn) {
+            begun.set_owner(block.number(), None);
+        }
+        if begun.free() > 0 {
+            self.open.insert(begun.order, block.piece);
+            self.version += 1;
+        }
+    }
+
+    /// Gives up pieces that `conn` alone was to give, since it gives nothing for now. Their blocks that came are to be
+    /// thrown away. Called after all that it owned is [`Picker::unasked`].
+    pub fn abandon(&mut self, conn: ConnId) -> Vec<PieceIndex> {
+        let of_conn = |(piece, begun): (&PieceIndex, &Begun)| (begun.only == Some(conn)).then_some(*piece);
+        let pieces: Vec<_> = self.begun.iter().filter_map(of_conn).collect();
+        for piece in &pieces {
+            if let Some(begun) = self.begun.remove(piece) {
+                self.open.remove(&begun.order);
+            }
+            self.back_to_pool(*piece);
+        }
+        pieces
+    }
+
+    /// A whole piece is verified and written.
+    pub fn finished(&mut self, piece: PieceIndex) {
+        if self.whole.remove(&piece) {
+            self.held -= u64::from(self.layout.piece_size(piece));
+            self.suspect.remove(&piece);
+        }
+    }
+
+    /// A whole piece did not match, or could not be written; it is missing again. With `alone`, it is fetched from
+    /// one peer alone next time.
+    pub fn failed(&mut self, piece: PieceIndex, alone: bool) {
+        if self.whole.remove(&piece) {
+            if alone {
+                self.suspect.insert(piece);
+            }
+            self.back_to_pool(piece);
+        }
+    }
+
+    /// A stored piece can no longer be read and is missing again.
+    pub fn missing_again(&mut self, piece: PieceIndex) {
+        if !self.begun.contains_key(&piece) && !self.whole.contains(&piece) {
+            self.availability.give(piece.get(), &mut self.rng);
+            self.version += 1;
+        }
+    }
+
+    fn back_to_pool(&mut self, piece: PieceIndex) {
+        self.held -= u64::from(self.layout.piece_size(piece));
+        self.availability.give(piece.get(), &mut self.rng);
+        self.version += 1;
+    }
+
+    /// Begun pieces, and whether any of their blocks has come.
+    pub fn begun(&self) -> impl Iterator<Item = (PieceIndex, bool)> + '_ {
+        self.begun.iter().map(|(piece, begun)| (*piece, begun.any_received()))
+    }
+}
