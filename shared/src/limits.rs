@@ -94,3 +94,38 @@ pub const LINK_PEERS_MAX: usize = 16;
 
 /// Ranges of files that a link may name.
 pub const LINK_RANGES_MAX: usize = 1_024;
+
+/// Bytes of blocks read or being read for one peer but not yet given to the host: keeps the channel full while the next
+/// read is under way.
+pub const UPLOAD_AHEAD: usize = 1024 * 1024;
+
+/// Most bytes in one read for a peer; adjacent requests are read together.
+pub const READ_LENGTH_MAX: u32 = 512 * 1024;
+
+/// Bytes of control messages that may wait for one peer. A peer that takes so little for so long is closed.
+pub const CONTROL_QUEUED_MAX: usize = 4 * 1024 * 1024;
+
+/// Requests that a peer may have unanswered when it does not say how many it queues (libtorrent's default).
+pub const REQUESTS_QUEUED_DEFAULT: usize = 250;
+
+/// Requests that are given up but may still be answered, remembered per peer, so that a late block is not held
+/// against it.
+pub const REQUESTS_FORGIVEN_MAX: usize = 2 * REQUESTS_QUEUED_MAX;
+
+/// Requests for metadata of one peer that we queue: enough for the largest metadata asked for at once.
+pub const METADATA_REQUESTS_MAX: usize = METADATA_MAX / (16 * 1024);
+
+/// Pieces that a peer may name as allowed while choked (BEP 6); stock WebTorrent keeps 100.
+pub const ALLOWED_FAST_MAX: usize = 100;
+
+/// Peers banned from one torrent that are remembered; beyond it the oldest are forgotten.
+pub const BANNED_MAX: usize = 1_000;
+
+/// Checks of stored pieces under way at once for one torrent: keeps a disk busy, not the memory.
+pub const CHECKS_IN_FLIGHT: usize = 4;
+
+/// Offers of strangers that are being answered at once for one torrent; each is a connection that may never open.
+pub const ANSWERS_PENDING_MAX: usize = 20;
+
+/// Characters of a tracker's own words that are kept.
+pub const TRACKER_TEXT_MAX: usize = 200;
