@@ -129,3 +129,6 @@ pub const ANSWERS_PENDING_MAX: usize = 20;
 
 /// Characters of a tracker's own words that are kept.
 pub const TRACKER_TEXT_MAX: usize = 200;
+
+/// Offers that are open at once, of all torrents: each is a connection in the browser, and Chromium has 500 a process.
+pub const OFFERS_OPEN_MAX: usize = 100;

@@ -1,0 +1,167 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use super::{Effect, Event};
+use crate::id::{ConnId, EffectId, InfoHash, PeerId, TrackerId};
+use crate::layout::PieceIndex;
+use crate::peer::CloseReason;
+use crate::rate::TokenBucket;
+use crate::rng::Rng;
+use crate::time::Instant;
+use crate::tracker::ws::ClientMessage;
+
+/// What torrents share: the time, who we are, the limits, and the one queue of what is to be done.
+#[derive(Debug)]
+pub struct Context {
+    /// The time that came with the input at hand.
+    pub now: Instant,
+    /// What we call ourselves.
+    pub peer_id: PeerId,
+    /// Name and version told to peers.
+    pub version: String,
+    /// Peers unchoked at once in one torrent.
+    pub upload_slots: usize,
+    /// Connections of one torrent.
+    pub peers_max: usize,
+    /// Bytes that may go to all peers.
+    pub upload: TokenBucket,
+    /// Bytes that may be asked of all peers.
+    pub download: TokenBucket,
+    /// Ids of offers are drawn from this: nobody may guess them.
+    pub offer_ids: Rng,
+    /// Offers that are made and not answered, of all torrents.
+    pub offers_open: usize,
+    /// What is to be done, in order.
+    pub actions: VecDeque<Action>,
+    /// Which torrent a connection belongs to.
+    pub conns: BTreeMap<ConnId, InfoHash>,
+    jobs: BTreeMap<EffectId, (InfoHash, Job)>,
+    next_conn: u32,
+    next_effect: u64,
+}
+
+/// One thing that a torrent wants done.
+#[derive(Debug)]
+pub enum Action {
+    /// Send bytes to a peer.
+    Send {
+        /// Its connection.
+        conn: ConnId,
+        /// What.
+        data: Bytes,
+    },
+    /// End a connection.
+    Close {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Do something that only the host can.
+    Effect {
+        /// Correlates the result.
+        id: EffectId,
+        /// What.
+        effect: Effect,
+    },
+    /// Send a message to a tracker whose socket is open.
+    Tell {
+        /// Which.
+        tracker: TrackerId,
+        /// What.
+        message: Box<ClientMessage>,
+    },
+    /// Let the host know.
+    Event(Event),
+}
+
+/// What an effect under way is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// The storage is opened.
+    Open,
+    /// Bytes are read for a peer.
+    Read {
+        /// For whom.
+        conn: ConnId,
+        /// Which of its reads.
+        number: u64,
+    },
+    /// A whole piece is hashed.
+    Hash(PieceIndex),
+    /// A stored piece is hashed.
+    Check(PieceIndex),
+    /// A verified piece is written.
+    Write(PieceIndex),
+    /// The resume record is written.
+    Persist,
+    /// The storage is closed.
+    Close,
+    /// An offer is made.
+    Offer(ConnId),
+    /// An answer is made.
+    Answer(ConnId),
+    /// An answer is taken.
+    Accept(ConnId),
+}
+
+impl Context {
+    /// A context in which nothing has happened.
+    pub fn new(now: Instant, peer_id: PeerId, version: String, rng: &Rng) -> Self {
+        Self {
+            now,
+            peer_id,
+            version,
+            upload_slots: 0,
+            peers_max: 0,
+            upload: TokenBucket::new(None, now),
+            download: TokenBucket::new(None, now),
+            offer_ids: rng.fork("offer ids"),
+            offers_open: 0,
+            actions: VecDeque::new(),
+            conns: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            next_conn: 0,
+            next_effect: 0,
+        }
+    }
+
+    /// Asks the host for an effect.
+    pub fn effect(&mut self, torrent: InfoHash, job: Job, effect: Effect) {
+        let id = EffectId(self.next_effect);
+        self.next_effect += 1;
+        self.jobs.insert(id, (torrent, job));
+        self.actions.push_back(Action::Effect { id, effect });
+    }
+
+    /// What an effect that ended was for; `None` if nobody waits for it any more.
+    pub fn take_job(&mut self, id: EffectId) -> Option<(InfoHash, Job)> {
+        self.jobs.remove(&id)
+    }
+
+    /// The torrent is gone: nobody waits for its effects.
+    pub fn forget_jobs(&mut self, torrent: InfoHash) {
+        self.jobs.retain(|_, (of, _)| *of != torrent);
+    }
+
+    /// A new connection of a torrent.
+    pub fn new_conn(&mut self, torrent: InfoHash) -> ConnId {
+        let conn = ConnId(self.next_conn);
+        self.next_conn += 1;
+        self.conns.insert(conn, torrent);
+        conn
+    }
+
+    /// Lets the host know.
+    pub fn event(&mut self, event: Event) {
+        self.actions.push_back(Action::Event(event));
+    }
+
+    /// Ends a connection that the host still has.
+    pub fn close(&mut self, conn: ConnId, reason: CloseReason) {
+        if self.conns.remove(&conn).is_some() {
+            self.actions.push_back(Action::Close { conn, reason });
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What peers say, carried out.
+
+use super::{Context, Phase, Torrent};
+use crate::bitfield::Bitfield;
+use crate::id::ConnId;
+use crate::layout::PieceIndex;
+use crate::peer::{CloseReason, Heard};
+
+impl Torrent {
+    pub(super) fn heard(&mut self, ctx: &mut Context, conn: ConnId, heard: Heard) {
+        match heard {
+            Heard::Shaken(peer_id) => self.shaken(ctx, conn, peer_id),
+            Heard::Extended => self.fetch_metadata(ctx),
+            Heard::Pieces => self.pieces_told(ctx, conn),
+            Heard::Gained(piece) => self.gained(ctx, conn, piece),
+            Heard::Lost(piece) => self.lost(ctx, conn, piece),
+            Heard::Choked(given_up) => self.give_back(conn, &given_up),
+            Heard::Unchoked | Heard::AllowedFast => self.look_again(conn),
+            Heard::Wanting => self.fill_slots(ctx),
+            Heard::Rejected(block) => self.rejected(conn, block),
+            Heard::Block { block, bytes, matched: _ } => self.block_came(ctx, conn, block, bytes),
+            Heard::Request => {}
+            Heard::Metadata(message) => self.metadata_came(ctx, conn, message),
+        }
+    }
+
+    /// A peer said which pieces it has, for the first time.
+    fn pieces_told(&mut self, ctx: &mut Context, conn: ConnId) {
+        let (Some(store), Some(peer)) = (&self.store, self.peers.get_mut(&conn)) else { return };
+        let Some(has) = peer.pieces().known() else { return };
+        if let Some(picker) = &mut self.picker {
+            picker.joined(has);
+        }
+        peer.missing = has.count_beyond(store.have());
+        peer.set_interested(ctx.now, self.phase == Phase::Downloading && peer.missing > 0);
+        self.close_if_useless(ctx, conn);
+    }
+
+    fn gained(&mut self, ctx: &mut Context, conn: ConnId, piece: PieceIndex) {
+        let (Some(store), Some(peer)) = (&self.store, self.peers.get_mut(&conn)) else { return };
+        let Some(has) = peer.pieces().known() else { return };
+        if let Some(picker) = &mut self.picker {
+            picker.gained(piece, has);
+        }
+        if !store.have().has(piece) {
+            peer.missing += 1;
+            peer.set_interested(ctx.now, self.phase == Phase::Downloading);
+        }
+        if has_all(peer.pieces().known()) {
+            self.close_if_useless(ctx, conn);
+        }
+    }
+
+    fn lost(&mut self, ctx: &mut Context, conn: ConnId, piece: PieceIndex) {
+        let (Some(store), Some(peer)) = (&self.store, self.peers.get_mut(&conn)) else { return };
+        let Some(has) = peer.pieces().known() else { return };
+        if let Some(picker) = &mut self.picker {
+            picker.lost(piece, has);
+        }
+        if !store.have().has(piece) {
+            peer.missing = peer.missing.saturating_sub(1);
+            peer.set_interested(ctx.now, self.phase == Phase::Downloading && peer.missing > 0);
+        }
+        let given_up: Vec<_> = peer.pipeline.of_piece(piece).collect();
+        given_up.iter().for_each(|block| peer.take_back(*block));
+        self.give_back(conn, &given_up);
+    }
+
+    /// Both sides have everything: the connection is of no use.
+    fn close_if_useless(&mut self, ctx: &mut Context, conn: ConnId) {
+        let complete = self.peers.get(&conn).is_some_and(|peer| peer.pieces().is_complete());
+        if complete && self.is_complete() {
+            self.close_peer(ctx, conn, CloseReason::NothingToExchange);
+        }
+    }
+
+    /// Something may be picked for a peer for which there was nothing.
+    fn look_again(&mut self, conn: ConnId) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.dry_at = 0;
+        }
+    }
+}
+
+fn has_all(has: Option<&Bitfield>) -> bool {
+    has.is_some_and(Bitfield::is_full)
+}

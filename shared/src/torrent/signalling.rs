@@ -1,0 +1,252 @@
+//! How connections are made: offers and answers through trackers.
+
+use super::announce::{GATHER_MAX, Stats};
+use super::peers::Dial;
+use super::{Action, Context, Effect, EffectResult, Event, Job, Phase, Torrent};
+use crate::id::{ConnId, OfferId, PeerId, TrackerId};
+use crate::limits;
+use crate::peer::CloseReason;
+use crate::tracker::ws::{AnnounceReply, ClientMessage};
+
+/// Connections with which we look for no more.
+const ENOUGH: usize = 30;
+
+/// Offers of a complete torrent that does not know its swarm: those who want something make offers themselves.
+const OFFERS_OF_SEED: usize = 2;
+
+impl Torrent {
+    /// Adds a tracker. `None` is one that we cannot speak to; `open` whether its socket is.
+    pub fn add_tracker(&mut self, ctx: &Context, url: &str, tracker: Option<TrackerId>, open: bool) {
+        self.announcer.add(url, tracker, open && self.is_active(), ctx.now);
+    }
+
+    /// Trackers of this torrent.
+    pub fn trackers(&self) -> impl Iterator<Item = TrackerId> + '_ {
+        self.announcer.trackers()
+    }
+
+    /// The socket of a tracker is open.
+    pub fn tracker_opened(&mut self, ctx: &Context, tracker: TrackerId) {
+        if self.trackers().any(|own| own == tracker) {
+            self.announcer.opened(tracker, ctx.now);
+        }
+    }
+
+    /// The socket of a tracker closed.
+    pub fn tracker_closed(&mut self, tracker: TrackerId) {
+        self.announcer.closed(tracker);
+    }
+
+    /// Announces at once.
+    pub fn reannounce(&mut self, ctx: &Context) {
+        if self.is_active() {
+            self.announcer.hurry(ctx.now);
+        }
+    }
+
+    /// The tracker replied to an announce.
+    pub fn announced(&mut self, tracker: TrackerId, reply: &AnnounceReply) {
+        let needs_peers = self.needs_peers();
+        if self.announcer.replied(tracker, reply, needs_peers) {
+            self.offers.undelivered(tracker);
+        }
+    }
+
+    /// The tracker refuses. Answers whether that concerns this torrent.
+    pub fn refused(&mut self, ctx: &Context, tracker: TrackerId, reason: &str, about_this: bool) -> bool {
+        self.announcer.refused(tracker, reason, about_this, ctx.now)
+    }
+
+    /// Whether pieces or metadata are missing and nobody is there to give them.
+    pub(super) fn needs_peers(&self) -> bool {
+        let fetching = matches!(self.phase, Phase::Connecting | Phase::Metadata | Phase::Downloading);
+        fetching && !self.peers.values().any(|peer| peer.shaken().is_some())
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let left = self.meta.as_ref().zip(self.store.as_ref()).map(|(meta, store)| meta.layout().total() - store.bytes());
+        // Before the storage is looked at nothing is known to be here, but nothing is known to be missing either.
+        let left = if self.shared_here { Some(0) } else { left };
+        Stats { uploaded: self.up.total(), downloaded: self.down.total(), left }
+    }
+
+    /// Makes offers for announces that are due, and sends those whose offers are there.
+    pub(super) fn announce_due(&mut self, ctx: &mut Context) {
+        if !self.is_active() {
+            return;
+        }
+        for number in 0..self.announcer.entries.len() {
+            let entry = &self.announcer.entries[number];
+            // Whoever is not in the swarm yet waits until it is known what is here.
+            if !entry.is_due(ctx.now) || (self.phase == Phase::Checking && !entry.is_told()) {
+                continue;
+            }
+            let Some(tracker) = entry.tracker else { continue };
+            let begun = entry.gather_until;
+            if begun.is_none() {
+                let wanted = self.offers_wanted(number);
+                self.announcer.entries[number].wanted = wanted;
+                self.make_offers(ctx, tracker, wanted);
+            }
+            let until = begun.unwrap_or(ctx.now + GATHER_MAX);
+            if self.offers.is_gathering(tracker) && ctx.now < until {
+                self.announcer.entries[number].gather_until = Some(until);
+                continue;
+            }
+            let wanted = self.announcer.entries[number].wanted;
+            let offers = self.offers.take(tracker, wanted, ctx.now);
+            let (stats, needs_peers) = (self.stats(), self.needs_peers());
+            self.announcer.send(ctx, number, self.info_hash, None, stats, offers, needs_peers);
+        }
+    }
+
+    /// How many offers an announce should carry: as many as there are members whom we do not know.
+    fn offers_wanted(&self, number: usize) -> usize {
+        let connections = self.connections();
+        if connections >= ENOUGH {
+            return 0;
+        }
+        let wanted = match self.announcer.entries[number].others(self.is_complete()) {
+            None if self.is_complete() => OFFERS_OF_SEED,
+            None => limits::OFFERS_PER_ANNOUNCE,
+            // Two seeds have nothing to exchange.
+            Some((_, leechers)) if self.is_complete() => leechers.saturating_sub(connections),
+            Some((seeds, leechers)) => (seeds + leechers).saturating_sub(connections).max(usize::from(connections == 0)),
+        };
+        wanted.min(limits::OFFERS_PER_ANNOUNCE)
+    }
+
+    fn make_offers(&mut self, ctx: &mut Context, tracker: TrackerId, wanted: usize) {
+        let missing = wanted.saturating_sub(self.offers.spare(tracker, ctx.now));
+        let room = ctx.peers_max.saturating_sub(self.connections());
+        for _ in 0..missing.min(room) {
+            if ctx.offers_open >= limits::OFFERS_OPEN_MAX {
+                return;
+            }
+            let conn = ctx.new_conn(self.info_hash);
+            let mut offer_id = [0; 20];
+            ctx.offer_ids.fill(&mut offer_id);
+            self.offers.insert(conn, tracker, OfferId(offer_id), ctx.now);
+            ctx.offers_open += 1;
+            ctx.effect(self.info_hash, Job::Offer(conn), Effect::Offer { conn });
+        }
+    }
+
+    pub(super) fn expire_offers(&mut self, ctx: &mut Context) {
+        for conn in self.offers.expire(ctx.now) {
+            ctx.offers_open -= 1;
+            ctx.close(conn, CloseReason::OfferExpired);
+        }
+    }
+
+    pub(super) fn close_offers(&mut self, ctx: &mut Context, reason: &CloseReason) {
+        for conn in self.offers.take_all() {
+            ctx.offers_open -= 1;
+            ctx.close(conn, reason.clone());
+        }
+    }
+
+    /// The host made an offer, or could not.
+    pub(super) fn offer_made(&mut self, ctx: &mut Context, conn: ConnId, result: EffectResult) {
+        match result {
+            EffectResult::Sdp(sdp) => self.offers.gathered(conn, sdp),
+            result => {
+                if self.offers.remove(conn) {
+                    ctx.offers_open -= 1;
+                    ctx.close(conn, failed(result));
+                }
+            }
+        }
+        self.announce_due(ctx);
+    }
+
+    /// Somebody's offer came through a tracker.
+    pub fn offered(&mut self, ctx: &mut Context, tracker: TrackerId, peer: PeerId, offer_id: String, sdp: String) {
+        let answering = self.dials.values().filter(|dial| !dial.initiated).count();
+        let room = self.connections() < ctx.peers_max && answering < limits::ANSWERS_PENDING_MAX;
+        let known = self.peers.values().any(|known| known.peer_id() == Some(peer))
+            || self.dials.values().any(|dial| dial.remote == peer);
+        if !self.is_active() || peer == ctx.peer_id || self.blame.is_banned(&peer) || known || !room {
+            return;
+        }
+        let conn = ctx.new_conn(self.info_hash);
+        let answer_to = Some((tracker, offer_id));
+        self.dials.insert(conn, Dial { since: ctx.now, remote: peer, initiated: false, answer_to });
+        ctx.effect(self.info_hash, Job::Answer(conn), Effect::Answer { conn, sdp });
+    }
+
+    /// The host made an answer, or could not.
+    pub(super) fn answer_made(&mut self, ctx: &mut Context, conn: ConnId, result: EffectResult) {
+        let Some(dial) = self.dials.get_mut(&conn) else { return };
+        let EffectResult::Sdp(sdp) = result else {
+            self.dials.remove(&conn);
+            self.failed_dials += 1;
+            return ctx.close(conn, failed(result));
+        };
+        let Some((tracker, offer_id)) = dial.answer_to.take() else { return };
+        let of_tracker = self.announcer.entries.iter().find(|entry| entry.tracker == Some(tracker));
+        let message = ClientMessage::Answer {
+            info_hash: self.info_hash,
+            peer_id: ctx.peer_id,
+            to_peer_id: dial.remote,
+            offer_id,
+            sdp,
+            tracker_id: of_tracker.and_then(|entry| entry.tracker_id().cloned()),
+        };
+        ctx.actions.push_back(Action::Tell { tracker, message: Box::new(message) });
+    }
+
+    /// Somebody answered an offer of ours.
+    pub fn answered(&mut self, ctx: &mut Context, peer: PeerId, offer_id: OfferId, sdp: String) {
+        let Some(conn) = self.offers.answered(offer_id) else { return };
+        ctx.offers_open -= 1;
+        let connected = self.peers.values().any(|known| known.peer_id() == Some(peer));
+        let reason = if peer == ctx.peer_id {
+            CloseReason::SelfConnection
+        } else if self.blame.is_banned(&peer) {
+            CloseReason::Banned
+        } else if connected {
+            CloseReason::Duplicate
+        } else if self.connections() >= ctx.peers_max {
+            CloseReason::TooManyPeers
+        } else {
+            self.dials.insert(conn, Dial { since: ctx.now, remote: peer, initiated: true, answer_to: None });
+            return ctx.effect(self.info_hash, Job::Accept(conn), Effect::Accept { conn, sdp });
+        };
+        ctx.close(conn, reason);
+    }
+
+    /// The host took an answer, or could not.
+    pub(super) fn accepted(&mut self, ctx: &mut Context, conn: ConnId, result: EffectResult) {
+        if matches!(result, EffectResult::Failed(_)) && self.dials.remove(&conn).is_some() {
+            self.failed_dials += 1;
+            ctx.close(conn, failed(result));
+        }
+    }
+
+    /// An effect ended.
+    pub fn effect_done(&mut self, ctx: &mut Context, job: Job, result: EffectResult) {
+        match job {
+            Job::Offer(conn) => self.offer_made(ctx, conn, result),
+            Job::Answer(conn) => self.answer_made(ctx, conn, result),
+            Job::Accept(conn) => self.accepted(ctx, conn, result),
+            Job::Hash(piece) => self.hashed(ctx, piece, result),
+            Job::Write(piece) => self.written(ctx, piece, result),
+            Job::Read { conn, number } => self.read_done(ctx, conn, number, result),
+            Job::Open | Job::Check(_) | Job::Persist | Job::Close => self.storage_done(ctx, job, result),
+        }
+    }
+
+    /// A tracker said something that a person should know.
+    pub fn warned(&self, ctx: &mut Context, tracker: TrackerId, text: &str) {
+        let text = text.chars().take(limits::TRACKER_TEXT_MAX).collect();
+        ctx.event(Event::TrackerWarning { tracker, text });
+    }
+}
+
+fn failed(result: EffectResult) -> CloseReason {
+    match result {
+        EffectResult::Failed(failure) => CloseReason::Signalling(failure.to_string()),
+        _ => CloseReason::Signalling("no session description came".to_owned()),
+    }
+}

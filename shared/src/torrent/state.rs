@@ -1,0 +1,121 @@
+//! Where the torrent stands, and the commands that move it.
+
+use std::sync::Arc;
+
+use super::pieces::Store;
+use super::{Context, Event, Phase, Torrent};
+use crate::metainfo::Metainfo;
+use crate::peer::CloseReason;
+
+impl Torrent {
+    pub(super) fn set_phase(&mut self, ctx: &mut Context, phase: Phase) {
+        if phase != self.phase {
+            self.phase = phase;
+            self.phase_since = ctx.now;
+            ctx.event(Event::Phase { torrent: self.info_hash, phase });
+        }
+    }
+
+    /// The metadata is known: peers' pieces can be read, and the storage opened.
+    pub fn learn(&mut self, ctx: &mut Context, meta: Arc<Metainfo>) {
+        if self.meta.is_some() {
+            return;
+        }
+        self.store = Some(Store::new(meta.layout()));
+        self.meta = Some(meta);
+        self.fetch = super::MetadataFetch::default();
+        self.settle_peers(ctx);
+        if self.is_active() {
+            self.open_storage(ctx);
+        }
+    }
+
+    /// What is stored is known: fetch, wait to be told to, or give.
+    pub(super) fn ready(&mut self, ctx: &mut Context) {
+        if !self.is_active() {
+            return;
+        }
+        let complete = self.have().is_some_and(|have| have.is_full());
+        let phase = match (complete, self.shared_here, self.wanted) {
+            (true, true, _) => Phase::Seeding,
+            (true, false, _) => Phase::Complete,
+            (false, _, true) => Phase::Downloading,
+            (false, _, false) => Phase::Ready,
+        };
+        self.set_phase(ctx, phase);
+        self.last_block = ctx.now;
+        self.announcer.hurry(ctx.now);
+        self.update_interest(ctx);
+        if complete {
+            self.close_seeds(ctx);
+        }
+    }
+
+    /// The last piece is verified and written.
+    pub(super) fn completed(&mut self, ctx: &mut Context) {
+        self.announcer.completed(ctx.now);
+        self.ready(ctx);
+    }
+
+    /// Somebody asks for the pieces, or to go on.
+    pub fn start(&mut self, ctx: &mut Context) {
+        self.wanted = true;
+        match self.phase {
+            Phase::Ready => self.ready(ctx),
+            Phase::Paused | Phase::Error => self.resume(ctx),
+            _ => {}
+        }
+    }
+
+    fn resume(&mut self, ctx: &mut Context) {
+        self.failure = None;
+        self.alone_since = ctx.now;
+        self.failed_dials = 0;
+        self.announcer.activate(ctx.now);
+        if self.meta.is_none() {
+            self.set_phase(ctx, Phase::Connecting);
+        } else if self.storage.is_closed() {
+            self.open_storage(ctx);
+        } else {
+            // Active again, whether or not the check is over.
+            self.set_phase(ctx, Phase::Checking);
+            if self.storage.is_open() {
+                self.ready(ctx);
+            }
+        }
+    }
+
+    /// Ends all connections and announces `stopped`; keeps what is verified.
+    pub fn pause(&mut self, ctx: &mut Context) {
+        if self.is_active() {
+            self.stop_peers(ctx);
+            self.set_phase(ctx, Phase::Paused);
+        }
+    }
+
+    /// Ends all connections and closes the storage: the torrent or the engine goes away.
+    pub fn end(&mut self, ctx: &mut Context, erase: bool) {
+        self.stop_peers(ctx);
+        self.close_storage(ctx, erase);
+    }
+
+    /// Leaves the swarm.
+    pub(super) fn stop_peers(&mut self, ctx: &mut Context) {
+        self.announcer.stop(ctx, self.info_hash, self.stats());
+        self.close_offers(ctx, &CloseReason::Stopped);
+        let dials: Vec<_> = self.dials.keys().copied().collect();
+        for conn in dials {
+            self.dials.remove(&conn);
+            ctx.close(conn, CloseReason::Stopped);
+        }
+        let peers: Vec<_> = self.peers.keys().copied().collect();
+        for conn in peers {
+            self.close_peer(ctx, conn, CloseReason::Stopped);
+        }
+        if let (Some(store), Some(picker)) = (&mut self.store, &mut self.picker) {
+            // Blocks of pieces that are not whole are not worth their memory while nothing moves.
+            self.wasted += store.discard_all();
+            picker.discard_begun();
+        }
+    }
+}

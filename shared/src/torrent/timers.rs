@@ -1,0 +1,115 @@
+//! What is due, and when.
+
+use core::time::Duration;
+
+use super::peers::DIAL_TIMEOUT;
+use super::{Context, Torrent};
+use crate::id::ConnId;
+use crate::peer::{CloseReason, Peer};
+use crate::time::{Instant, soonest};
+use crate::wire::Message;
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timer {
+    /// The next announce, or the next attempt to reach a tracker.
+    Announce,
+    /// An offer has waited for its answer for long enough.
+    Offer,
+    /// A connection has taken too long to open or to shake hands.
+    Handshake,
+    /// A request has waited for its block for long enough.
+    Request,
+    /// A keep-alive is due, or the peer's is overdue.
+    KeepAlive,
+    /// The choker runs.
+    Choke,
+    /// Tokens of a rate limit come in.
+    Rate,
+    /// Metadata is asked for again.
+    Metadata,
+    /// Rates that are shown decay.
+    Measure,
+}
+
+/// Tokens are waited for no longer than this at once, in case the limit is changed.
+const RATE_WAIT_MAX: Duration = Duration::from_secs(1);
+
+impl Torrent {
+    /// The soonest deadline of all parts.
+    pub(super) fn soonest(&self, ctx: &Context) -> Option<(Instant, Timer)> {
+        let mut next = self.announcer.deadline(self.is_active());
+        let mut due = |at: Option<Instant>, timer: Timer| next = soonest(next, at.map(|at| (at, timer)));
+        due(self.offers.deadline(), Timer::Offer);
+        due(self.dials.values().map(|dial| dial.since + DIAL_TIMEOUT).min(), Timer::Handshake);
+        due(self.fetch.deadline(), Timer::Metadata);
+        for peer in self.peers.values() {
+            due(peer.handshake_deadline(), Timer::Handshake);
+            due(peer.keep_alive_at(), Timer::KeepAlive);
+            due(peer.silent_at(), Timer::KeepAlive);
+            due(peer.pipeline.deadline(), Timer::Request);
+        }
+        if !self.peers.is_empty() {
+            due(Some(self.choke_at), Timer::Choke);
+        }
+        if !self.limited.is_empty() {
+            let tokens = [ctx.upload.next(), ctx.download.next()].into_iter().flatten().min();
+            due(Some(tokens.unwrap_or(ctx.now + RATE_WAIT_MAX)), Timer::Rate);
+        }
+        next
+    }
+
+    /// Does what is due.
+    pub fn timeout(&mut self, ctx: &mut Context) {
+        let now = ctx.now;
+        self.announce_due(ctx);
+        self.expire_offers(ctx);
+        self.expire_dials(ctx);
+        self.metadata_timeout(ctx);
+        let conns: Vec<ConnId> = self.peers.keys().copied().collect();
+        for conn in conns {
+            self.peer_due(ctx, conn);
+        }
+        if self.choke_at <= now {
+            self.choke_round(ctx);
+        }
+        if !self.limited.is_empty() && (ctx.upload.ready(now) || ctx.download.ready(now)) {
+            self.dirty.append(&mut self.limited);
+        }
+    }
+
+    fn peer_due(&mut self, ctx: &mut Context, conn: ConnId) {
+        let now = ctx.now;
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if is_due(peer.handshake_deadline()) {
+            return self.close_peer(ctx, conn, CloseReason::HandshakeTimeout);
+        }
+        if is_due(peer.silent_at()) {
+            return self.close_peer(ctx, conn, CloseReason::Silent);
+        }
+        if is_due(peer.keep_alive_at()) {
+            peer.tell(&Message::KeepAlive);
+            self.dirty.insert(conn);
+        }
+        if let Some(given_up) = peer.pipeline.time_out(now) {
+            self.give_back(conn, &given_up);
+            self.dirty.insert(conn);
+        }
+    }
+
+    fn expire_dials(&mut self, ctx: &mut Context) {
+        let late = |(conn, dial): (&ConnId, &super::Dial)| (dial.since + DIAL_TIMEOUT <= ctx.now).then_some(*conn);
+        let conns: Vec<ConnId> = self.dials.iter().filter_map(late).collect();
+        for conn in conns {
+            self.dials.remove(&conn);
+            self.failed_dials += 1;
+            ctx.close(conn, CloseReason::Unreachable);
+        }
+    }
+}
+
+/// Whether anything is owed by this peer.
+pub(super) fn owes(peer: &Peer) -> bool {
+    !peer.pipeline.is_empty()
+}
