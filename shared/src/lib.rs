@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 pub mod bencode;
+pub mod bitfield;
+pub mod choker;
 pub mod engine;
 #[doc(hidden)]
 pub mod fuzz;
@@ -16,9 +18,12 @@ pub mod limits;
 pub mod magnet;
 pub mod metainfo;
 pub mod peer;
+pub mod picker;
+pub mod rate;
 pub mod rng;
 pub mod text;
 pub mod time;
+pub mod torrent;
 pub mod tracker;
 pub mod url;
 pub mod wire;

@@ -104,6 +104,15 @@ impl TokenBucket {
         self.rate.is_none() || self.nanos > 0
     }
 
+    /// Bytes that may go now; the largest number without a limit.
+    pub fn allowance(&mut self, now: Instant) -> u64 {
+        self.refill(now);
+        if self.rate.is_none() {
+            return u64::MAX;
+        }
+        u64::try_from((self.nanos + NANOS - 1).max(0) / NANOS).unwrap_or(u64::MAX)
+    }
+
     /// Takes tokens for something that goes now.
     pub fn take(&mut self, now: Instant, bytes: u64) {
         self.refill(now);
@@ -120,7 +129,10 @@ impl TokenBucket {
         }
         let wait = (-self.nanos) / rate + 1;
         // At least a few milliseconds, so that a limited transfer goes in worthwhile batches.
-        Some(self.last + Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX)).max(Duration::from_millis(5)))
+        Some(
+            self.last
+                + Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX)).max(Duration::from_millis(5)),
+        )
     }
 
     fn refill(&mut self, now: Instant) {

@@ -46,7 +46,13 @@ impl Choker {
 
     /// The peers to be unchoked from now on: at most `slots`, wanting ones only. One slot (two of eight and more) goes
     /// by turns to peers that have not earned it, so that newcomers can show what they give.
-    pub fn round(&mut self, now: Instant, candidates: &[Candidate], slots: usize, seeding: bool) -> BTreeSet<ConnId> {
+    pub fn round(
+        &mut self,
+        now: Instant,
+        candidates: &[Candidate],
+        slots: usize,
+        seeding: bool,
+    ) -> BTreeSet<ConnId> {
         let wanting: Vec<Candidate> = candidates.iter().copied().filter(|peer| peer.wanting).collect();
         if wanting.len() <= slots {
             return wanting.iter().map(|peer| peer.conn).collect();
@@ -61,7 +67,8 @@ impl Choker {
         }
         let mut chosen: BTreeSet<ConnId> =
             ranked.iter().take(slots.saturating_sub(turns)).map(|peer| peer.conn).collect();
-        let rest: Vec<ConnId> = ranked.iter().map(|peer| peer.conn).filter(|conn| !chosen.contains(conn)).collect();
+        let rest: Vec<ConnId> =
+            ranked.iter().map(|peer| peer.conn).filter(|conn| !chosen.contains(conn)).collect();
         chosen.extend(self.optimistic.choose(now, &rest, turns.min(slots), &mut self.rng));
         chosen
     }

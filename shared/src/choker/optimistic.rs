@@ -21,7 +21,13 @@ impl Optimistic {
     }
 
     /// Up to `count` of `rest`: the holders while their turn lasts, then others.
-    pub(super) fn choose(&mut self, now: Instant, rest: &[ConnId], count: usize, rng: &mut Rng) -> Vec<ConnId> {
+    pub(super) fn choose(
+        &mut self,
+        now: Instant,
+        rest: &[ConnId],
+        count: usize,
+        rng: &mut Rng,
+    ) -> Vec<ConnId> {
         let before = core::mem::take(&mut self.holders);
         let over = self.since.is_none_or(|since| now.saturating_since(since) >= TURN);
         if over {

@@ -6,7 +6,7 @@ use crate::limits;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// First eight bytes of our peer id in Azureus style (BEP 20), e.g. `-PM0010-`.
+    /// First eight bytes of our peer id in Azureus style (BEP 20), e.g. `-PM0100-`.
     pub client: String,
     /// Name and version told to peers in the extension handshake (BEP 10, key `v`).
     pub version: String,
@@ -23,7 +23,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            client: "-PM0010-".to_owned(),
+            client: "-PM0100-".to_owned(),
             version: concat!("Piecemeal ", env!("CARGO_PKG_VERSION")).to_owned(),
             upload_slots: 10,
             peers_per_torrent: limits::PEERS_PER_TORRENT,

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use super::{Effect, Event};
+use super::{Effect, Event, Timer};
 use crate::id::{ConnId, EffectId, TrackerId};
 use crate::peer::CloseReason;
 use crate::time::Instant;
@@ -51,27 +51,4 @@ pub enum Output {
     },
     /// Something that a host may show or log; nothing is expected in return.
     Event(Event),
-}
-
-/// What a deadline is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Timer {
-    /// The next announce, or the next attempt to reach a tracker.
-    Announce,
-    /// An offer has waited for its answer for long enough.
-    Offer,
-    /// A connection has taken too long to open or to shake hands.
-    Handshake,
-    /// A request has waited for its block for long enough.
-    Request,
-    /// A keep-alive is due, or the peer's is overdue.
-    KeepAlive,
-    /// The choker runs.
-    Choke,
-    /// Tokens of a rate limit come in.
-    Rate,
-    /// Metadata is asked for again.
-    Metadata,
-    /// Rates that are shown decay.
-    Measure,
 }

@@ -80,7 +80,9 @@ pub enum CloseReason {
         got: u32,
     },
     /// A request for bytes outside of a piece, or for too many.
-    #[error("expected a request within a piece and the bound, got {length} bytes from {begin} of piece {piece}")]
+    #[error(
+        "expected a request within a piece and the bound, got {length} bytes from {begin} of piece {piece}"
+    )]
     RequestOutOfRange {
         /// Number of the piece.
         piece: u32,

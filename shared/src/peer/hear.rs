@@ -103,6 +103,7 @@ impl Peer {
             }
             Message::Unchoke => {
                 self.choking = false;
+                self.refused.clear();
                 Some(Heard::Unchoked)
             }
             Message::Interested | Message::NotInterested => {
@@ -130,7 +131,10 @@ impl Peer {
             }
             Message::Reject(request) => {
                 let block = layout.and_then(|at| at.block_at(request.piece, request.begin, request.length));
-                block.filter(|block| self.pipeline.rejected(*block)).map(Heard::Rejected)
+                let block = block.filter(|block| self.pipeline.rejected(*block));
+                // Asked for again at once it would be refused again at once.
+                self.refused.extend(block.map(|block| block.piece));
+                block.map(Heard::Rejected)
             }
             Message::AllowedFast(number) => self.allowed(number, layout),
             Message::Extended { id, payload } => self.extended(id, &payload, layout)?,

@@ -86,6 +86,8 @@ pub struct Peer {
     metadata_size: Option<u64>,
     client: Option<String>,
     allowed_fast: BTreeSet<PieceIndex>,
+    /// Pieces that it has and yet refused to give since it last unchoked us.
+    refused: BTreeSet<PieceIndex>,
     last_received: Instant,
     choked: bool,
     choking: bool,
@@ -121,6 +123,7 @@ impl Peer {
             metadata_size: None,
             client: None,
             allowed_fast: BTreeSet::new(),
+            refused: BTreeSet::new(),
             last_received: now,
             choked: true,
             choking: true,
@@ -194,12 +197,13 @@ impl Peer {
 
     /// Whether this piece may be asked of it now.
     pub fn offers(&self, piece: PieceIndex) -> bool {
-        self.pieces.has(piece) && (!self.choking || self.allowed_fast.contains(&piece))
+        let open = !self.choking || self.allowed_fast.contains(&piece);
+        open && self.pieces.has(piece) && !self.refused.contains(&piece)
     }
 
     /// Whether every piece may be.
     pub fn offers_all(&self) -> bool {
-        !self.choking && self.pieces.is_complete()
+        !self.choking && self.refused.is_empty() && self.pieces.is_complete()
     }
 
     /// Whether it might give something now.

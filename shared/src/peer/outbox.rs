@@ -36,7 +36,14 @@ impl Outbox {
     /// An empty outbox for a connection that just opened.
     pub fn new(max_message: usize, now: Instant) -> Self {
         let send_max = max_message.clamp(1, limits::SEND_MESSAGE_MAX);
-        Self { control: Vec::new(), blocks: VecDeque::new(), block_bytes: 0, send_max, buffered: 0, last_sent: now }
+        Self {
+            control: Vec::new(),
+            blocks: VecDeque::new(),
+            block_bytes: 0,
+            send_max,
+            buffered: 0,
+            last_sent: now,
+        }
     }
 
     /// Appends a control message. Answers `false` once more waits than is allowed.
@@ -137,7 +144,13 @@ impl Outbox {
         core::mem::replace(&mut self.control, rest)
     }
 
-    fn take_blocks(&mut self, data: &mut Vec<u8>, now: Instant, upload: &mut TokenBucket, flushed: &mut Flushed) {
+    fn take_blocks(
+        &mut self,
+        data: &mut Vec<u8>,
+        now: Instant,
+        upload: &mut TokenBucket,
+        flushed: &mut Flushed,
+    ) {
         if !self.has_room() {
             return;
         }
@@ -203,7 +216,9 @@ mod tests {
         let mut outbox = Outbox::new(usize::MAX, Instant::ORIGIN);
         (0..100).for_each(|number| outbox.block(block(number * 16_384)));
         let first: usize = flush(&mut outbox).iter().map(Bytes::len).sum();
-        assert!((limits::SEND_BUFFER_HIGH..limits::SEND_BUFFER_HIGH + limits::SEND_MESSAGE_MAX).contains(&first));
+        assert!(
+            (limits::SEND_BUFFER_HIGH..limits::SEND_BUFFER_HIGH + limits::SEND_MESSAGE_MAX).contains(&first)
+        );
         assert!(flush(&mut outbox).is_empty());
         assert!(outbox.control(&Message::Choke));
         assert_eq!(flush(&mut outbox), [Bytes::from_static(&[0, 0, 0, 1, 0])]);

@@ -115,7 +115,12 @@ impl Pieces {
     }
 
     /// It got, or lost, one piece. Answers the piece if that is a change that can be known.
-    pub fn change(&mut self, number: u32, gained: bool, layout: Option<&Layout>) -> Result<Option<PieceIndex>, CloseReason> {
+    pub fn change(
+        &mut self,
+        number: u32,
+        gained: bool,
+        layout: Option<&Layout>,
+    ) -> Result<Option<PieceIndex>, CloseReason> {
         match self {
             Self::Early { bits, said, .. } => {
                 if number >= limits::PIECES_MAX {

@@ -1,7 +1,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use crate::layout::BlockRef;
+use crate::layout::{BlockRef, PieceIndex};
 use crate::limits;
 use crate::time::Instant;
 
@@ -166,6 +166,11 @@ impl Pipeline {
         let given_up: Vec<BlockRef> = self.pending.drain(..).map(|pending| pending.block).collect();
         given_up.iter().for_each(|block| self.forgive(*block));
         given_up
+    }
+
+    /// Requests in flight for blocks of one piece.
+    pub fn of_piece(&self, piece: PieceIndex) -> impl Iterator<Item = BlockRef> + '_ {
+        self.pending.iter().map(|pending| pending.block).filter(move |block| block.piece == piece)
     }
 
     /// When the peer is given up on, if nothing comes.

@@ -106,14 +106,22 @@ impl Upload {
 
     /// A read is done, or has failed (`None`): hands the blocks that are still wanted to the outbox, and answers with
     /// the requests that cannot be served.
-    pub fn read_done(&mut self, number: u64, bytes: Option<&Bytes>, layout: &Layout, outbox: &mut Outbox) -> Vec<Request> {
+    pub fn read_done(
+        &mut self,
+        number: u64,
+        bytes: Option<&Bytes>,
+        layout: &Layout,
+        outbox: &mut Outbox,
+    ) -> Vec<Request> {
         let Some(reading) = self.reads.remove(&number) else { return Vec::new() };
         self.reading_bytes -= reading.length as usize;
         let Some(bytes) = bytes.filter(|bytes| bytes.len() == reading.length as usize) else {
             return reading.requests;
         };
         for request in reading.requests {
-            let Some(at) = position(layout, request).map(|at| (at - reading.offset) as usize) else { continue };
+            let Some(at) = position(layout, request).map(|at| (at - reading.offset) as usize) else {
+                continue;
+            };
             let block = bytes.slice(at..at + request.length as usize);
             outbox.block(Message::Piece { piece: request.piece, begin: request.begin, block });
         }

@@ -40,7 +40,14 @@ impl Availability {
             position[*number as usize] = place as u32;
         }
         let starts = vec![0, order.len() as u32];
-        Self { counts: vec![0; pieces as usize], histogram: vec![pieces], complete: 0, order, position, starts }
+        Self {
+            counts: vec![0; pieces as usize],
+            histogram: vec![pieces],
+            complete: 0,
+            order,
+            position,
+            starts,
+        }
     }
 
     pub(super) const fn complete_joined(&mut self) {
@@ -131,7 +138,8 @@ impl Availability {
     /// Copies of the rarest piece, and of the average one.
     pub(super) fn summary(&self) -> (u32, f32) {
         let rarest = self.histogram.iter().position(|pieces| *pieces > 0).unwrap_or(0) as u32;
-        let copies: u64 = self.histogram.iter().zip(0_u64..).map(|(pieces, count)| u64::from(*pieces) * count).sum();
+        let copies: u64 =
+            self.histogram.iter().zip(0_u64..).map(|(pieces, count)| u64::from(*pieces) * count).sum();
         let average = copies as f32 / self.counts.len().max(1) as f32;
         (self.complete + rarest, self.complete as f32 + average)
     }
@@ -173,12 +181,20 @@ impl Availability {
     /// Asserts that counts, order and buckets agree.
     pub(super) fn check(&self) {
         assert_eq!(self.starts.first(), Some(&0), "the first bucket begins the pool");
-        assert_eq!(self.starts.last().copied(), Some(self.order.len() as u32), "the last bucket ends the pool");
+        assert_eq!(
+            self.starts.last().copied(),
+            Some(self.order.len() as u32),
+            "the last bucket ends the pool"
+        );
         for bucket in 0..self.starts.len() - 1 {
             assert!(self.starts[bucket] <= self.starts[bucket + 1], "buckets are in order");
             for place in self.bucket(bucket) {
                 let number = self.order[place as usize] as usize;
-                assert_eq!(usize::from(self.counts[number]), bucket, "piece {number} stands in the bucket of its count");
+                assert_eq!(
+                    usize::from(self.counts[number]),
+                    bucket,
+                    "piece {number} stands in the bucket of its count"
+                );
                 assert_eq!(self.position[number], place, "piece {number} knows its place");
             }
         }

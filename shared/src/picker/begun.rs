@@ -28,7 +28,14 @@ pub(super) struct Begun {
 
 impl Begun {
     pub(super) fn new(order: u64, blocks: u32, only: Option<ConnId>) -> Self {
-        Self { order, only, blocks: vec![Block::Free; blocks as usize], free: blocks, received: 0, first_free: 0 }
+        Self {
+            order,
+            only,
+            blocks: vec![Block::Free; blocks as usize],
+            free: blocks,
+            received: 0,
+            first_free: 0,
+        }
     }
 
     /// Blocks that nobody is asked for.
@@ -121,7 +128,8 @@ impl Begun {
 
     /// Asserts that the counts agree with the blocks.
     pub(super) fn check(&self) {
-        let count = |wanted: fn(&Block) -> bool| self.blocks.iter().filter(|block| wanted(block)).count() as u32;
+        let count =
+            |wanted: fn(&Block) -> bool| self.blocks.iter().filter(|block| wanted(block)).count() as u32;
         assert_eq!(count(|block| *block == Block::Free), self.free, "free blocks are counted");
         assert_eq!(count(|block| *block == Block::Received), self.received, "received blocks are counted");
         let first = self.blocks.iter().position(|block| *block == Block::Free);

@@ -17,7 +17,10 @@ impl Picker {
                 self.whole.contains(&piece),
             ];
             let count = states.iter().filter(|state| **state).count();
-            assert_eq!(count, 1, "piece {piece} is had, in the pool, begun or whole, and only one of them: {states:?}");
+            assert_eq!(
+                count, 1,
+                "piece {piece} is had, in the pool, begun or whole, and only one of them: {states:?}"
+            );
             if states[2] || states[3] {
                 held += u64::from(self.layout.piece_size(piece));
             }
@@ -26,7 +29,11 @@ impl Picker {
         for (piece, begun) in &self.begun {
             begun.check();
             assert!(!begun.is_whole(), "a whole piece is not among the begun ones");
-            assert_eq!(self.open.get(&begun.order) == Some(piece), begun.free() > 0, "a piece is open while blocks are free");
+            assert_eq!(
+                self.open.get(&begun.order) == Some(piece),
+                begun.free() > 0,
+                "a piece is open while blocks are free"
+            );
         }
         for piece in self.open.values() {
             assert!(self.begun.contains_key(piece), "an open piece is begun");
@@ -34,7 +41,10 @@ impl Picker {
         for (block, owners) in &self.extra {
             let owner = self.begun.get(&block.piece).and_then(|begun| begun.owner(block.number()));
             assert!(owner.is_some(), "only an asked block has more owners");
-            assert!(!owners.is_empty() && !owners.contains(&owner.unwrap_or(crate::id::ConnId(0))), "owners differ");
+            assert!(
+                !owners.is_empty() && !owners.contains(&owner.unwrap_or(crate::id::ConnId(0))),
+                "owners differ"
+            );
         }
     }
 }

@@ -61,6 +61,8 @@ pub struct Picker {
     next_order: u64,
     /// Bytes of begun and whole pieces.
     held: u64,
+    /// A piece was not begun for want of memory.
+    full: bool,
     /// Changes when something may have become pickable that was not.
     version: u64,
     rng: Rng,
@@ -81,6 +83,7 @@ impl Picker {
             extra: BTreeMap::new(),
             next_order: 0,
             held: 0,
+            full: false,
             version: 1,
             rng,
         }
@@ -183,7 +186,9 @@ impl Picker {
         let piece = self.layout.piece(number)?;
         let size = u64::from(self.layout.piece_size(piece));
         // Two pieces may always be begun, or a torrent with huge pieces would never move.
-        if self.begun.len() + self.whole.len() >= 2 && self.held + size > limits::PIECES_IN_MEMORY_MAX as u64 {
+        if self.begun.len() + self.whole.len() >= 2 && self.held + size > limits::PIECES_IN_MEMORY_MAX as u64
+        {
+            self.full = true;
             return None;
         }
         self.availability.take(number);
@@ -260,6 +265,9 @@ impl Picker {
         if self.whole.remove(&piece) {
             self.held -= u64::from(self.layout.piece_size(piece));
             self.suspect.remove(&piece);
+            if core::mem::take(&mut self.full) {
+                self.version += 1;
+            }
         }
     }
 
@@ -286,6 +294,20 @@ impl Picker {
         self.held -= u64::from(self.layout.piece_size(piece));
         self.availability.give(piece.get(), &mut self.rng);
         self.version += 1;
+    }
+
+    /// Throws away what is begun: nobody is asked for anything any more.
+    pub fn discard_begun(&mut self) {
+        self.open.clear();
+        self.extra.clear();
+        for piece in core::mem::take(&mut self.begun).into_keys() {
+            self.back_to_pool(piece);
+        }
+    }
+
+    /// Whole pieces on their way through hash and write.
+    pub fn whole(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+        self.whole.iter().copied()
     }
 
     /// Begun pieces, and whether any of their blocks has come.

@@ -73,8 +73,17 @@ pub(super) struct Stats {
 
 impl Announcer {
     /// Adds a tracker; `None` is one that we cannot speak to. Answers whether it is new.
-    pub(super) fn add(&mut self, url: &str, tracker: Option<TrackerId>, connected: bool, now: Instant) -> bool {
-        let known = self.entries.iter().any(|entry| entry.url == url || (tracker.is_some() && entry.tracker == tracker));
+    pub(super) fn add(
+        &mut self,
+        url: &str,
+        tracker: Option<TrackerId>,
+        connected: bool,
+        now: Instant,
+    ) -> bool {
+        let known = self
+            .entries
+            .iter()
+            .any(|entry| entry.url == url || (tracker.is_some() && entry.tracker == tracker));
         if known || self.entries.len() >= limits::TRACKERS_PER_TORRENT {
             return false;
         }
@@ -152,7 +161,13 @@ impl Announcer {
     }
 
     /// The tracker refuses; `about_this` if it said that it means this torrent, else it means whoever waits.
-    pub(super) fn refused(&mut self, tracker: TrackerId, reason: &str, about_this: bool, now: Instant) -> bool {
+    pub(super) fn refused(
+        &mut self,
+        tracker: TrackerId,
+        reason: &str,
+        about_this: bool,
+        now: Instant,
+    ) -> bool {
         let Some(entry) = self.of(tracker).filter(|entry| about_this || entry.awaiting) else { return false };
         entry.awaiting = false;
         entry.state = TrackerState::Refused;
@@ -183,7 +198,9 @@ impl Announcer {
     /// The last peer left.
     pub(super) fn needs_peers(&mut self, now: Instant) {
         self.lonely = 0;
-        for entry in self.entries.iter_mut().filter(|entry| entry.connected && entry.told && entry.refusals == 0) {
+        for entry in
+            self.entries.iter_mut().filter(|entry| entry.connected && entry.told && entry.refusals == 0)
+        {
             let soon = (now + Duration::from_secs(1)).max(entry.sent_at + LONELY[0]);
             entry.next = entry.next.map(|next| next.min(soon));
         }
@@ -208,7 +225,10 @@ impl Announcer {
     }
 
     /// Sends the announce that is due to one tracker.
-    #[expect(clippy::too_many_arguments, reason = "one call each from two places, and each value has its own type")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call each from two places, and each value has its own type"
+    )]
     pub(super) fn send(
         &mut self,
         ctx: &mut Context,
@@ -230,11 +250,16 @@ impl Announcer {
         (entry.told, entry.completed, entry.awaiting) = (true, false, true);
         entry.gather_until = None;
         entry.sent_at = ctx.now;
-        let wait = if needs_peers { entry.interval.min(LONELY[lonely.min(LONELY.len() - 1)]) } else { entry.interval };
+        let wait = if needs_peers {
+            entry.interval.min(LONELY[lonely.min(LONELY.len() - 1)])
+        } else {
+            entry.interval
+        };
         entry.next = Some(ctx.now + wait);
         let Stats { uploaded, downloaded, left } = stats;
         let (peer_id, tracker_id) = (ctx.peer_id, entry.tracker_id.clone());
-        let announce = ClientAnnounce { info_hash, peer_id, event, uploaded, downloaded, left, offers, tracker_id };
+        let announce =
+            ClientAnnounce { info_hash, peer_id, event, uploaded, downloaded, left, offers, tracker_id };
         ctx.actions.push_back(Action::Tell { tracker, message: Box::new(ClientMessage::Announce(announce)) });
         if needs_peers {
             self.lonely += 1;
@@ -249,7 +274,11 @@ impl Announcer {
     }
 
     /// What a host shows; `retry` says when the socket of a tracker is tried again.
-    pub(super) fn snapshot(&self, now: Instant, retry: impl Fn(TrackerId) -> Option<Instant>) -> Vec<TrackerSnapshot> {
+    pub(super) fn snapshot(
+        &self,
+        now: Instant,
+        retry: impl Fn(TrackerId) -> Option<Instant>,
+    ) -> Vec<TrackerSnapshot> {
         let shown = |entry: &Entry| {
             let next = if entry.connected { entry.next } else { entry.tracker.and_then(&retry) };
             TrackerSnapshot {
@@ -274,6 +303,11 @@ impl Entry {
     /// Whether an announce is due, or waits for its offers.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         self.connected && (self.gather_until.is_some() || self.next.is_some_and(|next| next <= now))
+    }
+
+    /// Whether its socket is open.
+    pub(super) const fn is_connected(&self) -> bool {
+        self.connected
     }
 
     /// Whether it knows that we are here.

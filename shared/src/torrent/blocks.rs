@@ -65,7 +65,7 @@ impl Torrent {
         if *meta.piece_hash(piece) != digest {
             return self.mismatched(ctx, piece);
         }
-        let Some(blocks) = store.to_write(piece) else { return };
+        let Some(blocks) = store.take_blocks(piece) else { return };
         let convicted = self.blame.matched(piece, &blocks);
         let offset = meta.layout().piece_offset(piece);
         let effect = Effect::Write { torrent: self.info_hash, offset, blocks };

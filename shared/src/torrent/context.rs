@@ -72,6 +72,15 @@ pub enum Action {
         /// What.
         message: Box<ClientMessage>,
     },
+    /// Open the socket of a tracker.
+    Connect {
+        /// Which.
+        tracker: TrackerId,
+        /// Its URL.
+        url: String,
+    },
+    /// Close the socket of a tracker.
+    Disconnect(TrackerId),
     /// Let the host know.
     Event(Event),
 }

@@ -51,7 +51,7 @@ impl Torrent {
         }
     }
 
-    fn lost(&mut self, ctx: &mut Context, conn: ConnId, piece: PieceIndex) {
+    fn lost(&mut self, ctx: &Context, conn: ConnId, piece: PieceIndex) {
         let (Some(store), Some(peer)) = (&self.store, self.peers.get_mut(&conn)) else { return };
         let Some(has) = peer.pieces().known() else { return };
         if let Some(picker) = &mut self.picker {

@@ -73,7 +73,7 @@ impl MetadataFetch {
 
 impl Torrent {
     /// Asks peers for metadata that is missing.
-    pub(super) fn fetch_metadata(&mut self, ctx: &mut Context) {
+    pub(super) fn fetch_metadata(&mut self, ctx: &Context) {
         if self.meta.is_some() || !self.is_active() {
             return;
         }
@@ -87,7 +87,12 @@ impl Torrent {
             let Some(size) = sizes.filter(|size| !fetch.wrong_sizes.contains(size)).min() else { return };
             fetch.begin(size);
         }
-        let mut givers: Vec<ConnId> = self.peers.values().filter(|peer| size_of(peer) == Some(fetch.size)).map(|peer| peer.conn).collect();
+        let mut givers: Vec<ConnId> = self
+            .peers
+            .values()
+            .filter(|peer| size_of(peer) == Some(fetch.size))
+            .map(|peer| peer.conn)
+            .collect();
         givers.retain(|conn| !fetch.refuses(*conn));
         if fetch.suspicious {
             fetch.alone = fetch.alone.filter(|conn| givers.contains(conn)).or(givers.first().copied());
@@ -156,7 +161,13 @@ impl Torrent {
 
     /// Blocks that were waited for long enough are asked of others.
     pub(super) fn metadata_timeout(&mut self, ctx: &mut Context) {
-        let late: Vec<(u32, ConnId)> = self.fetch.asked.iter().filter(|(_, (_, at))| *at + BLOCK_TIMEOUT <= ctx.now).map(|(number, (conn, _))| (*number, *conn)).collect();
+        let late: Vec<(u32, ConnId)> = self
+            .fetch
+            .asked
+            .iter()
+            .filter(|(_, (_, at))| *at + BLOCK_TIMEOUT <= ctx.now)
+            .map(|(number, (conn, _))| (*number, *conn))
+            .collect();
         if late.is_empty() {
             return;
         }
@@ -172,7 +183,8 @@ impl Torrent {
         if self.fetch.size == 0 || self.fetch.blocks.iter().any(Option::is_none) {
             return;
         }
-        let (blocks, givers): (Vec<Bytes>, BTreeSet<PeerId>) = self.fetch.blocks.iter().flatten().cloned().unzip();
+        let (blocks, givers): (Vec<Bytes>, BTreeSet<PeerId>) =
+            self.fetch.blocks.iter().flatten().cloned().unzip();
         let info = Bytes::from(blocks.concat());
         match Metainfo::from_info(info) {
             Ok(meta) if meta.info_hash() == self.info_hash => self.learn(ctx, Arc::new(meta)),

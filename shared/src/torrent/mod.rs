@@ -46,6 +46,7 @@ use storage::Storage;
 use crate::choker::Choker;
 use crate::id::{ConnId, InfoHash};
 use crate::layout::{Layout, PieceIndex};
+use crate::magnet::Link;
 use crate::metainfo::Metainfo;
 use crate::peer::{Known, Peer};
 use crate::picker::Picker;
@@ -189,8 +190,9 @@ impl Torrent {
 
     /// Ends each round of inputs: hands over what waits to be sent, and finds the next deadline.
     pub fn settle(&mut self, ctx: &mut Context) {
-        self.look_for_work();
-        while let Some(conn) = self.dirty.pop_first() {
+        loop {
+            self.look_for_work();
+            let Some(conn) = self.dirty.pop_first() else { break };
             self.serve(ctx, conn);
         }
         self.deadline = self.soonest(ctx);
@@ -206,13 +208,26 @@ impl Torrent {
         if let (Some(picker), Some(store)) = (&self.picker, &self.store) {
             picker.check(store.have());
             let whole: Vec<PieceIndex> = picker.whole().collect();
-            assert_eq!(whole, store.verifying().collect::<Vec<_>>(), "whole pieces are on their way through hash and write");
+            assert_eq!(
+                whole,
+                store.verifying().collect::<Vec<_>>(),
+                "whole pieces are on their way through hash and write"
+            );
             for peer in self.peers.values() {
                 let has = peer.pieces().known().map_or(0, |has| has.count_beyond(store.have()));
                 assert_eq!(peer.missing, has, "pieces that {} has and we lack are counted", peer.conn);
             }
         }
         assert!(self.dirty.is_empty(), "everything is settled");
+    }
+
+    /// The link that leads here.
+    fn magnet(&self) -> String {
+        let mut link = Link::new(self.info_hash);
+        link.name = self.meta.as_ref().map(|meta| meta.name().to_owned()).or_else(|| self.link_name.clone());
+        link.length = self.layout().map(Layout::total).or(self.link_length);
+        link.trackers = self.announcer.urls().map(ToOwned::to_owned).collect();
+        link.to_magnet()
     }
 
     fn layout(&self) -> Option<&Layout> {

@@ -58,7 +58,8 @@ impl Offers {
 
     /// Up to `count` offers to send to this tracker, which thereby may reach somebody.
     pub(super) fn take(&mut self, tracker: TrackerId, count: usize, now: Instant) -> Vec<ClientOffer> {
-        let ready = self.offers.values_mut().filter(|offer| offer.is_spare(tracker, now) && offer.sdp.is_some());
+        let ready =
+            self.offers.values_mut().filter(|offer| offer.is_spare(tracker, now) && offer.sdp.is_some());
         let send = |offer: &mut Offer| {
             offer.sent = true;
             Some(ClientOffer { offer_id: offer.offer_id, sdp: offer.sdp.clone()? })
@@ -75,7 +76,8 @@ impl Offers {
 
     /// Somebody answered an offer: it is none any more.
     pub(super) fn answered(&mut self, offer_id: OfferId) -> Option<ConnId> {
-        let (conn, _) = self.offers.iter().find(|(_, offer)| offer.offer_id == offer_id && offer.sdp.is_some())?;
+        let (conn, _) =
+            self.offers.iter().find(|(_, offer)| offer.offer_id == offer_id && offer.sdp.is_some())?;
         let conn = *conn;
         self.offers.remove(&conn);
         Some(conn)

@@ -6,11 +6,11 @@ use super::pieces::Store;
 use super::{Context, Event, Phase, Torrent, known};
 use crate::id::{ConnId, PeerId, TrackerId};
 use crate::layout::PieceIndex;
+use crate::limits;
 use crate::peer::{CloseReason, Peer};
 use crate::time::Instant;
 use crate::wire::extension::{ExtendedHandshake, Ids};
 use crate::wire::{Handshake, Message};
-use crate::limits;
 
 /// Longest wait for a connection whose descriptions were exchanged; stock WebTorrent waits 25 s.
 pub(super) const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -94,7 +94,9 @@ impl Torrent {
         if !self.peers.values().any(|peer| peer.shaken().is_some()) {
             self.alone_since = ctx.now;
             if self.is_active() {
-                self.announcer.lonely(ctx.now);
+                if self.needs_peers() {
+                    self.announcer.needs_peers(ctx.now);
+                }
                 if self.phase == Phase::Metadata {
                     self.set_phase(ctx, Phase::Connecting);
                 }
@@ -159,7 +161,9 @@ impl Torrent {
         let Some(meta) = self.meta.clone() else { return };
         let conns: Vec<ConnId> = self.peers.keys().copied().collect();
         for conn in conns {
-            let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.shaken().is_some()) else { continue };
+            let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.shaken().is_some()) else {
+                continue;
+            };
             match peer.pieces_mut().settle(meta.layout()) {
                 Ok(()) => {
                     peer.tell_extended(&ours);

@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// The blocks of a piece that matched, for writing.
-    pub(super) fn to_write(&mut self, piece: PieceIndex) -> Option<Vec<Bytes>> {
+    pub(super) fn take_blocks(&mut self, piece: PieceIndex) -> Option<Vec<Bytes>> {
         self.verifying.get_mut(&piece).map(|verifying| core::mem::take(&mut verifying.blocks))
     }
 
@@ -116,7 +116,7 @@ impl Store {
     pub(super) fn insert(&mut self, layout: &Layout, piece: PieceIndex) -> Option<Author> {
         let verifying = self.verifying.remove(&piece);
         if self.have.insert(piece) {
-            self.count(layout, piece, true);
+            self.count(layout, piece);
         }
         verifying.and_then(|verifying| main_author(&verifying.authors))
     }
@@ -126,15 +126,6 @@ impl Store {
         self.have = Bitfield::full(layout.pieces());
         self.bytes = layout.total();
         self.file_bytes = layout.files().iter().map(|file| file.length).collect();
-    }
-
-    /// A piece that was had is no longer there.
-    pub(super) fn remove(&mut self, layout: &Layout, piece: PieceIndex) -> bool {
-        let removed = self.have.remove(piece);
-        if removed {
-            self.count(layout, piece, false);
-        }
-        removed
     }
 
     /// Nothing is known to be here any more.
@@ -149,12 +140,11 @@ impl Store {
         }
     }
 
-    fn count(&mut self, layout: &Layout, piece: PieceIndex, more: bool) {
+    fn count(&mut self, layout: &Layout, piece: PieceIndex) {
         let size = u64::from(layout.piece_size(piece));
-        let change = |sum: &mut u64, by: u64| *sum = if more { *sum + by } else { *sum - by };
-        change(&mut self.bytes, size);
+        self.bytes += size;
         for range in layout.file_ranges(layout.piece_offset(piece), size) {
-            change(&mut self.file_bytes[range.file], range.length);
+            self.file_bytes[range.file] += range.length;
         }
     }
 }

@@ -64,7 +64,11 @@ impl Torrent {
     }
 
     pub(super) fn stats(&self) -> Stats {
-        let left = self.meta.as_ref().zip(self.store.as_ref()).map(|(meta, store)| meta.layout().total() - store.bytes());
+        let left = self
+            .meta
+            .as_ref()
+            .zip(self.store.as_ref())
+            .map(|(meta, store)| meta.layout().total() - store.bytes());
         // Before the storage is looked at nothing is known to be here, but nothing is known to be missing either.
         let left = if self.shared_here { Some(0) } else { left };
         Stats { uploaded: self.up.total(), downloaded: self.down.total(), left }
@@ -111,7 +115,9 @@ impl Torrent {
             None => limits::OFFERS_PER_ANNOUNCE,
             // Two seeds have nothing to exchange.
             Some((_, leechers)) if self.is_complete() => leechers.saturating_sub(connections),
-            Some((seeds, leechers)) => (seeds + leechers).saturating_sub(connections).max(usize::from(connections == 0)),
+            Some((seeds, leechers)) => {
+                (seeds + leechers).saturating_sub(connections).max(usize::from(connections == 0))
+            }
         };
         wanted.min(limits::OFFERS_PER_ANNOUNCE)
     }
@@ -161,7 +167,14 @@ impl Torrent {
     }
 
     /// Somebody's offer came through a tracker.
-    pub fn offered(&mut self, ctx: &mut Context, tracker: TrackerId, peer: PeerId, offer_id: String, sdp: String) {
+    pub fn offered(
+        &mut self,
+        ctx: &mut Context,
+        tracker: TrackerId,
+        peer: PeerId,
+        offer_id: String,
+        sdp: String,
+    ) {
         let answering = self.dials.values().filter(|dial| !dial.initiated).count();
         let room = self.connections() < ctx.peers_max && answering < limits::ANSWERS_PENDING_MAX;
         let known = self.peers.values().any(|known| known.peer_id() == Some(peer))
@@ -185,6 +198,11 @@ impl Torrent {
         };
         let Some((tracker, offer_id)) = dial.answer_to.take() else { return };
         let of_tracker = self.announcer.entries.iter().find(|entry| entry.tracker == Some(tracker));
+        if !of_tracker.is_some_and(|entry| entry.is_connected()) {
+            // The answer cannot be given any more.
+            self.dials.remove(&conn);
+            return ctx.close(conn, CloseReason::OfferExpired);
+        }
         let message = ClientMessage::Answer {
             info_hash: self.info_hash,
             peer_id: ctx.peer_id,

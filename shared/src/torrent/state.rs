@@ -44,7 +44,9 @@ impl Torrent {
         };
         self.set_phase(ctx, phase);
         self.last_block = ctx.now;
-        self.announcer.hurry(ctx.now);
+        if self.needs_peers() {
+            self.announcer.needs_peers(ctx.now);
+        }
         self.update_interest(ctx);
         if complete {
             self.close_seeds(ctx);

@@ -3,9 +3,7 @@
 use core::time::Duration;
 
 use super::timers::owes;
-use super::{
-    Context, FileSnapshot, PeerSnapshot, Phase, PieceState, Torrent, TorrentSnapshot, TrackerState, Waiting,
-};
+use super::{FileSnapshot, PeerSnapshot, Phase, PieceState, Torrent, TorrentSnapshot, Waiting};
 use crate::id::TrackerId;
 use crate::peer::Peer;
 use crate::time::Instant;
@@ -63,7 +61,13 @@ impl Torrent {
     fn files(&self) -> Vec<FileSnapshot> {
         let (Some(meta), Some(store)) = (&self.meta, &self.store) else { return Vec::new() };
         let files = meta.files().iter().zip(store.file_bytes());
-        files.map(|(file, verified)| FileSnapshot { path: file.path.join("/"), length: file.length, verified: *verified }).collect()
+        files
+            .map(|(file, verified)| FileSnapshot {
+                path: file.path.join("/"),
+                length: file.length,
+                verified: *verified,
+            })
+            .collect()
     }
 
     fn field(&self) -> Vec<u8> {
@@ -99,7 +103,9 @@ impl Torrent {
             }
             if !self.announcer.is_connected() {
                 let next = self.trackers().filter_map(retry).min();
-                return Some(Waiting::Tracker { retry_ms: next.map_or(0, |at| at.saturating_since(now).as_millis() as u64) });
+                return Some(Waiting::Tracker {
+                    retry_ms: next.map_or(0, |at| at.saturating_since(now).as_millis() as u64),
+                });
             }
             return Some(Waiting::Peers { since_ms: since_ms(self.alone_since) });
         }
@@ -115,7 +121,8 @@ impl Torrent {
             return Some(Waiting::Unchoke { since_ms: since.map_or(0, since_ms) });
         }
         let still = now.saturating_since(self.last_block);
-        (still >= STILL && givers.iter().any(|peer| owes(peer))).then(|| Waiting::Data { since_ms: still.as_millis() as u64 })
+        (still >= STILL && givers.iter().any(|peer| owes(peer)))
+            .then_some(Waiting::Data { since_ms: still.as_millis() as u64 })
     }
 }
 

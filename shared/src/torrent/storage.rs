@@ -87,7 +87,9 @@ impl Torrent {
         let record = opened.record.as_ref();
         if self.shared_here {
             store.insert_all(layout);
-        } else if let Some(have) = record.and_then(|record| resume::decode(record, self.info_hash, layout.pieces())) {
+        } else if let Some(have) =
+            record.and_then(|record| resume::decode(record, self.info_hash, layout.pieces()))
+        {
             for piece in have.ones().filter_map(|number| layout.piece(number)) {
                 store.insert(layout, piece);
             }
@@ -194,7 +196,13 @@ impl Torrent {
     }
 
     /// Bytes that a peer asked for were read.
-    pub(super) fn read_done(&mut self, ctx: &mut Context, conn: crate::id::ConnId, number: u64, result: EffectResult) {
+    pub(super) fn read_done(
+        &mut self,
+        ctx: &mut Context,
+        conn: crate::id::ConnId,
+        number: u64,
+        result: EffectResult,
+    ) {
         let bytes: Option<Bytes> = match result {
             EffectResult::Bytes(bytes) => Some(bytes),
             EffectResult::Failed(failure) => {

@@ -99,7 +99,8 @@ impl Torrent {
     }
 
     fn expire_dials(&mut self, ctx: &mut Context) {
-        let late = |(conn, dial): (&ConnId, &super::Dial)| (dial.since + DIAL_TIMEOUT <= ctx.now).then_some(*conn);
+        let late =
+            |(conn, dial): (&ConnId, &super::Dial)| (dial.since + DIAL_TIMEOUT <= ctx.now).then_some(*conn);
         let conns: Vec<ConnId> = self.dials.iter().filter_map(late).collect();
         for conn in conns {
             self.dials.remove(&conn);

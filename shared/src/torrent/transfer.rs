@@ -55,8 +55,9 @@ impl Torrent {
             self.read_for(ctx, conn);
             let Some(peer) = self.peers.get_mut(&conn) else { return };
             let actions = &mut ctx.actions;
-            let flushed =
-                peer.outbox.flush(ctx.now, &mut ctx.upload, |data| actions.push_back(Action::Send { conn, data }));
+            let flushed = peer
+                .outbox
+                .flush(ctx.now, &mut ctx.upload, |data| actions.push_back(Action::Send { conn, data }));
             peer.up.add(ctx.now, flushed.payload);
             self.up.add(ctx.now, flushed.payload);
             if flushed.limited {
@@ -130,7 +131,7 @@ impl Torrent {
     }
 
     /// Runs the choker.
-    pub(super) fn choke_round(&mut self, ctx: &mut Context) {
+    pub(super) fn choke_round(&mut self, ctx: &Context) {
         self.choke_at = ctx.now + CHOKE_INTERVAL;
         if !self.gives() {
             return;

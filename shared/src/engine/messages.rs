@@ -1,0 +1,89 @@
+//! What trackers say, brought to the torrents that it is about.
+
+use super::{Engine, Event};
+use crate::id::{InfoHash, TrackerId};
+use crate::torrent::Torrent;
+use crate::tracker::ws::{Action, ServerMessage};
+
+impl Engine {
+    pub(super) fn tracker_opened(&mut self, tracker: TrackerId) {
+        if self.trackers.opened(tracker) {
+            for info_hash in self.torrents_of(tracker) {
+                self.with(info_hash, |torrent, ctx| {
+                    if torrent.is_active() {
+                        torrent.tracker_opened(ctx, tracker);
+                    }
+                });
+            }
+        }
+    }
+
+    pub(super) fn tracker_closed(&mut self, tracker: TrackerId) {
+        if self.trackers.closed(tracker, self.ctx.now) {
+            for info_hash in self.torrents_of(tracker) {
+                self.with(info_hash, |torrent, _| torrent.tracker_closed(tracker));
+            }
+        }
+    }
+
+    pub(super) fn tracker_message(&mut self, tracker: TrackerId, text: &str) {
+        if !self.trackers.spoke(tracker) {
+            return;
+        }
+        let message = match ServerMessage::parse(text) {
+            Ok(message) => message,
+            Err(error) => return self.ctx.event(Event::TrackerWarning { tracker, text: error.to_string() }),
+        };
+        match message {
+            ServerMessage::Announced(reply) => self.with_of(tracker, reply.info_hash, |torrent, ctx| {
+                torrent.announced(tracker, &reply);
+                if let Some(warning) = &reply.warning {
+                    torrent.warned(ctx, tracker, warning);
+                }
+            }),
+            ServerMessage::Offer { info_hash, peer_id, offer_id, sdp } => {
+                self.with_of(tracker, info_hash, |torrent, ctx| {
+                    torrent.offered(ctx, tracker, peer_id, offer_id, sdp)
+                });
+            }
+            ServerMessage::Answer { info_hash, peer_id, offer_id, sdp } => {
+                self.with_of(tracker, info_hash, |torrent, ctx| {
+                    torrent.answered(ctx, peer_id, offer_id, sdp)
+                });
+            }
+            ServerMessage::Failure { action: Some(Action::Scrape), .. } | ServerMessage::Scraped { .. } => {}
+            ServerMessage::Failure { action: _, info_hash, reason } => {
+                self.refused(tracker, info_hash, &reason)
+            }
+        }
+    }
+
+    /// The tracker refuses: one torrent, or, where it does not say which, all that wait for its reply.
+    fn refused(&mut self, tracker: TrackerId, info_hash: Option<InfoHash>, reason: &str) {
+        let about = info_hash.map_or_else(|| self.torrents_of(tracker), |info_hash| vec![info_hash]);
+        for concerned in about {
+            self.with_of(tracker, concerned, |torrent, ctx| {
+                if torrent.refused(ctx, tracker, reason, info_hash.is_some()) {
+                    torrent.warned(ctx, tracker, reason);
+                }
+            });
+        }
+    }
+
+    /// Like [`Engine::with`], if the torrent has this tracker: another may not speak about it.
+    fn with_of(
+        &mut self,
+        tracker: TrackerId,
+        info_hash: InfoHash,
+        hear: impl FnOnce(&mut Torrent, &mut super::Context),
+    ) {
+        if self.torrents.get(&info_hash).is_some_and(|torrent| torrent.trackers().any(|of| of == tracker)) {
+            self.with(info_hash, hear);
+        }
+    }
+
+    fn torrents_of(&self, tracker: TrackerId) -> Vec<InfoHash> {
+        let names = |torrent: &&Torrent| torrent.trackers().any(|of| of == tracker);
+        self.torrents.values().filter(names).map(Torrent::info_hash).collect()
+    }
+}

@@ -1,0 +1,145 @@
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Timer;
+use crate::id::TrackerId;
+use crate::rng::Rng;
+use crate::time::{Instant, soonest};
+use crate::torrent::{Action, Context};
+
+/// First wait after a socket closed or could not be opened; doubled with each failure.
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+
+/// Longest wait until the next attempt.
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// The sockets to trackers: one for each URL, however many torrents name it.
+#[derive(Debug)]
+pub(super) struct Trackers {
+    by_id: BTreeMap<TrackerId, Tracker>,
+    next_id: u32,
+    rng: Rng,
+}
+
+#[derive(Debug)]
+struct Tracker {
+    url: String,
+    socket: Socket,
+    /// Attempts since it last said anything.
+    failures: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Socket {
+    /// No torrent needs it.
+    Idle,
+    Connecting,
+    Open,
+    /// It is tried again then.
+    Waiting(Instant),
+}
+
+impl Trackers {
+    pub(super) const fn new(rng: Rng) -> Self {
+        Self { by_id: BTreeMap::new(), next_id: 0, rng }
+    }
+
+    /// The id of the tracker at this URL, which was made equal to all its spellings. `None` where we do not speak its
+    /// protocol.
+    pub(super) fn id(&mut self, url: &str) -> Option<TrackerId> {
+        if !url.starts_with("ws://") && !url.starts_with("wss://") {
+            return None;
+        }
+        if let Some((id, _)) = self.by_id.iter().find(|(_, tracker)| tracker.url == url) {
+            return Some(*id);
+        }
+        let id = TrackerId(self.next_id);
+        self.next_id += 1;
+        self.by_id.insert(id, Tracker { url: url.to_owned(), socket: Socket::Idle, failures: 0 });
+        Some(id)
+    }
+
+    pub(super) fn is_open(&self, id: TrackerId) -> bool {
+        self.by_id.get(&id).is_some_and(|tracker| tracker.socket == Socket::Open)
+    }
+
+    /// When the socket is tried again, if it waits for that.
+    pub(super) fn retry_at(&self, id: TrackerId) -> Option<Instant> {
+        match self.by_id.get(&id)?.socket {
+            Socket::Waiting(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// Opens what is needed and closes what is not.
+    pub(super) fn sync(&mut self, ctx: &mut Context, needed: &BTreeSet<TrackerId>) {
+        for (id, tracker) in &mut self.by_id {
+            match (needed.contains(id), tracker.socket) {
+                (true, Socket::Idle) => tracker.connect(ctx, *id),
+                (false, Socket::Connecting | Socket::Open) => {
+                    ctx.actions.push_back(Action::Disconnect(*id));
+                    tracker.socket = Socket::Idle;
+                }
+                (false, Socket::Waiting(_)) => tracker.socket = Socket::Idle,
+                _ => {}
+            }
+        }
+    }
+
+    /// Tries again what has waited for long enough.
+    pub(super) fn connect_due(&mut self, ctx: &mut Context) {
+        for (id, tracker) in &mut self.by_id {
+            if matches!(tracker.socket, Socket::Waiting(at) if at <= ctx.now) {
+                tracker.connect(ctx, *id);
+            }
+        }
+    }
+
+    /// A socket is open; answers whether it was expected.
+    pub(super) fn opened(&mut self, id: TrackerId) -> bool {
+        let Some(tracker) = self.by_id.get_mut(&id).filter(|tracker| tracker.socket == Socket::Connecting)
+        else {
+            return false;
+        };
+        tracker.socket = Socket::Open;
+        true
+    }
+
+    /// The tracker said something.
+    pub(super) fn spoke(&mut self, id: TrackerId) -> bool {
+        let Some(tracker) = self.by_id.get_mut(&id).filter(|tracker| tracker.socket == Socket::Open) else {
+            return false;
+        };
+        tracker.failures = 0;
+        true
+    }
+
+    /// A socket closed or could not be opened; answers whether it was needed.
+    pub(super) fn closed(&mut self, id: TrackerId, now: Instant) -> bool {
+        let Some(tracker) = self.by_id.get_mut(&id) else { return false };
+        if !matches!(tracker.socket, Socket::Connecting | Socket::Open) {
+            return false;
+        }
+        let wait = (BACKOFF_MIN * 2_u32.pow(tracker.failures.min(6))).min(BACKOFF_MAX);
+        tracker.failures += 1;
+        // A quarter more or less, so that a tracker that comes back is not met by everybody at once.
+        let percent = 75 + self.rng.below(51) as u32;
+        tracker.socket = Socket::Waiting(now + wait * percent / 100);
+        true
+    }
+
+    pub(super) fn deadline(&self) -> Option<(Instant, Timer)> {
+        let waiting = |tracker: &Tracker| match tracker.socket {
+            Socket::Waiting(at) => Some((at, Timer::Announce)),
+            _ => None,
+        };
+        self.by_id.values().map(waiting).fold(None, soonest)
+    }
+}
+
+impl Tracker {
+    fn connect(&mut self, ctx: &mut Context, tracker: TrackerId) {
+        self.socket = Socket::Connecting;
+        ctx.actions.push_back(Action::Connect { tracker, url: self.url.clone() });
+    }
+}
