@@ -96,19 +96,15 @@ impl Args {
     fn area(&self, area: Area, workspace: &Workspace) -> Result<Outcome> {
         match area {
             Area::Format => match has_component("rustfmt") {
-                true => check(workspace.cargo().args(["fmt", "--all", "--check"])),
+                true => check(workspace.cargo().args(["fmt", "--all", "--check"])).map(Outcome::Ran),
                 false => Ok(Outcome::Skipped("rustfmt is not installed".to_owned())),
             },
             Area::Tidy => rules(workspace),
             Area::Dependencies => match shell::which("cargo-deny") {
-                Some(_) => check(workspace.cargo().args([
-                    "deny",
-                    "--offline",
-                    "check",
-                    "bans",
-                    "licenses",
-                    "sources",
-                ])),
+                Some(_) => {
+                    let what = ["bans", "licenses", "sources"];
+                    check(workspace.cargo().args(["deny", "--offline", "check"]).args(what)).map(Outcome::Ran)
+                }
                 None => Ok(Outcome::Skipped("cargo-deny is not installed".to_owned())),
             },
             Area::Lint => {
@@ -116,25 +112,17 @@ impl Args {
                 self.clippy(&mut workspace.cargo(), &["--workspace", "--exclude", "web"])
             }
             Area::LintWeb => {
-                let toolchain = WasmToolchain::find(&self.toolchain)?;
-                let mut cargo = workspace.cargo();
-                if toolchain.is_that_of_the_workspace() {
-                    cargo.env("CARGO_TARGET_DIR", workspace.page_target());
-                    return self.clippy(&mut cargo, &["--package", "web", "--target", TARGET]);
-                }
-                shell::say(
-                    "Debian's compiler comes with lints of its own version; the page is checked as native code",
-                );
-                self.clippy(&mut cargo, &["--package", "web"])
+                let (mut cargo, which) = self.of_web(workspace)?;
+                self.clippy(&mut cargo, &which)
             }
             Area::Test => tests(workspace.cargo().args(["test", "--no-fail-fast"])),
             Area::TestWeb => {
                 tests(workspace.cargo().args(["test", "--no-fail-fast", "--package", "web", "--lib"]))
             }
             Area::Documentation => {
-                let mut cargo = workspace.cargo();
-                cargo.args(["doc", "--no-deps", "--workspace", "--document-private-items"]);
-                check(cargo.env("RUSTDOCFLAGS", "-D warnings"))
+                let native = documentation(&mut workspace.cargo(), &["--workspace", "--exclude", "web"])?;
+                let (mut cargo, which) = self.of_web(workspace)?;
+                Ok(Outcome::Ran([native, documentation(&mut cargo, &which)?].into_iter().sum()))
             }
             Area::Build => {
                 page::build(workspace, Flavour::Release, &self.toolchain)?;
@@ -145,11 +133,25 @@ impl Args {
         }
     }
 
+    /// A cargo that compiles `web` as what it is, WebAssembly, and what to tell it.
+    fn of_web(&self, workspace: &Workspace) -> Result<(Command, Vec<&'static str>)> {
+        let mut cargo = workspace.cargo();
+        if WasmToolchain::find(&self.toolchain)?.is_that_of_the_workspace() {
+            cargo.env("CARGO_TARGET_DIR", workspace.page_target());
+            return Ok((cargo, vec!["--package", "web", "--target", TARGET]));
+        }
+        shell::say(
+            "Debian's compiler has lints of its own version; web is looked at as if it were native code",
+        );
+        Ok((cargo, vec!["--package", "web"]))
+    }
+
     fn clippy(&self, cargo: &mut Command, which: &[&str]) -> Result<Outcome> {
         if !has_component("clippy-driver") {
             return Ok(Outcome::Skipped("clippy is not installed".to_owned()));
         }
         check(cargo.arg("clippy").args(which).args(["--all-targets", "--", "-D", "warnings"]))
+            .map(Outcome::Ran)
     }
 
     fn browser(&self, workspace: &Workspace) -> Result<Outcome> {
@@ -165,10 +167,15 @@ impl Args {
     }
 }
 
+fn documentation(cargo: &mut Command, which: &[&str]) -> Result<Tally> {
+    cargo.args(["doc", "--no-deps"]).args(which).env("RUSTDOCFLAGS", "-D warnings");
+    check(cargo)
+}
+
 /// A command that passes or fails as a whole.
-fn check(command: &mut Command) -> Result<Outcome> {
+fn check(command: &mut Command) -> Result<Tally> {
     let status = command.status().context("cannot start cargo")?;
-    Ok(Outcome::Ran(Tally { passed: u32::from(status.success()), failed: u32::from(!status.success()) }))
+    Ok(Tally { passed: u32::from(status.success()), failed: u32::from(!status.success()) })
 }
 
 /// A command that says how many tests passed and failed.
