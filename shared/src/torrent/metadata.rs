@@ -160,7 +160,7 @@ impl Torrent {
     }
 
     /// Blocks that were waited for long enough are asked of others.
-    pub(super) fn metadata_timeout(&mut self, ctx: &mut Context) {
+    pub(super) fn metadata_timeout(&mut self, ctx: &Context) {
         let late: Vec<(u32, ConnId)> = self
             .fetch
             .asked
