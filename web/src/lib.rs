@@ -5,3 +5,9 @@
 //! and, where the browser can transfer them, the data channels.
 
 pub mod client;
+pub mod engine;
+pub mod hash;
+pub mod net;
+pub mod platform;
+pub mod protocol;
+pub mod storage;

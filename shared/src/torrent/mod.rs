@@ -29,6 +29,7 @@ use std::sync::Arc;
 pub use context::{Action, Context, Job};
 pub use effect::{Effect, EffectFailure, EffectResult, Opened};
 pub use event::Event;
+pub use resume::verified_bytes;
 pub use snapshot::{
     FileSnapshot, PeerSnapshot, Phase, PieceState, Snapshot, TorrentSnapshot, TrackerSnapshot, TrackerState,
     Waiting,

@@ -5,6 +5,7 @@ use sha1::{Digest as _, Sha1};
 
 use crate::bitfield::Bitfield;
 use crate::id::InfoHash;
+use crate::metainfo::Metainfo;
 
 /// First bytes of a record; the last is the version of what follows.
 const MAGIC: &[u8; 8] = b"PMRESUM\x01";
@@ -38,6 +39,15 @@ pub(super) fn decode(record: &[u8], torrent: InfoHash, pieces: u32) -> Option<Bi
     let (head, bits) = body.split_at_checked(HEAD)?;
     let expected = [&MAGIC[..], &torrent.0, &pieces.to_be_bytes()].concat();
     (head == expected).then(|| Bitfield::from_wire(bits, pieces).ok())?
+}
+
+/// Bytes of the pieces that a record says are verified, for hosts that list what an earlier run left; `None` where the
+/// record is damaged, of another version, or about another torrent.
+pub fn verified_bytes(record: &[u8], metainfo: &Metainfo) -> Option<u64> {
+    let layout = metainfo.layout();
+    let have = decode(record, metainfo.info_hash(), layout.pieces())?;
+    let pieces = have.ones().filter_map(|number| layout.piece(number));
+    Some(pieces.map(|piece| u64::from(layout.piece_size(piece))).sum())
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use shared::engine::TorrentSnapshot;
 use shared::id::{ConnId, InfoHash};
 
+use super::site::SiteConfig;
+
 /// Everything that components read. Cheap to clone: a handful of reference-counted signals.
 #[derive(Clone, Debug)]
 pub struct PageState {
@@ -15,6 +17,8 @@ pub struct PageState {
     pub worker: ArcRwSignal<WorkerState>,
     /// What this browser, tab and address allow. Filled in two steps: at once, then when the worker has looked.
     pub capabilities: ArcRwSignal<Capabilities>,
+    /// What the server configures.
+    pub site: ArcRwSignal<SiteConfig>,
     /// One row a torrent, in the order in which they were added. This signal changes only when rows come or go;
     /// each row has a signal of its own.
     pub transfers: ArcRwSignal<Vec<Transfer>>,
@@ -31,6 +35,7 @@ impl Default for PageState {
         Self {
             worker: ArcRwSignal::new(WorkerState::Starting),
             capabilities: ArcRwSignal::new(Capabilities::default()),
+            site: ArcRwSignal::new(SiteConfig::default()),
             transfers: ArcRwSignal::new(Vec::new()),
             creations: ArcRwSignal::new(Vec::new()),
             stored: ArcRwSignal::new(Vec::new()),
@@ -81,6 +86,8 @@ pub struct TransferView {
     pub paths: BTreeMap<ConnId, PathInfo>,
     /// Where its bytes are.
     pub backing: Backing,
+    /// Whether data channels live in the worker; otherwise the page relays their bytes.
+    pub direct: bool,
 }
 
 /// Where the bytes of a torrent are.

@@ -1,0 +1,86 @@
+//! What the page finds out before anything starts: what this browser and address allow, and what the server configures.
+
+use futures_util::future::{Either, select};
+use gloo_timers::future::TimeoutFuture;
+use js_sys::Array;
+use serde::Deserialize;
+use std::pin::pin;
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Response, RtcPeerConnection};
+
+use super::bridge::Bridge;
+use super::state::Capabilities;
+use crate::platform::JsError;
+use crate::platform::scope::{self, property};
+
+/// The server's configuration of this page, from `/config.json`. Everything in it may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct SiteConfig {
+    /// Port of the server's TLS listener: over plain http the page links there.
+    pub tls_port: Option<u16>,
+}
+
+/// Bytes that a download may have where it must stay in memory. A tab that asks for much more is ended by the system
+/// on a phone, without a word.
+pub const MEMORY_CAP_BYTES: u64 = 500_000_000;
+
+/// The configuration comes from the server that gave the page; a server that does not answer by then has none.
+const CONFIG_WITHIN_MS: u32 = 2_000;
+
+/// What can be said at once.
+pub(super) fn capabilities() -> Capabilities {
+    let global = js_sys::global();
+    let cores = scope::hardware_concurrency();
+    Capabilities {
+        secure_context: property(&global, "isSecureContext").is_truthy(),
+        webrtc: property(&global, "RTCPeerConnection").is_function(),
+        memory_cap_bytes: MEMORY_CAP_BYTES,
+        // One core is left for the engine and the page.
+        hash_threads: cores.saturating_sub(1).clamp(1, 4),
+        ..Capabilities::default()
+    }
+}
+
+/// The announce URL of this origin.
+pub(super) fn tracker() -> Result<String, JsError> {
+    let location = scope::window()?.location();
+    let scheme = if location.protocol()? == "https:" { "wss" } else { "ws" };
+    Ok(format!("{scheme}://{}/announce", location.host()?))
+}
+
+/// Whether the page's query has this parameter with this value.
+pub(super) fn query_has(name: &str, value: &str) -> bool {
+    let search = scope::window().ok().and_then(|window| window.location().search().ok()).unwrap_or_default();
+    search.trim_start_matches('?').split('&').any(|pair| pair.split_once('=') == Some((name, value)))
+}
+
+/// The server's configuration, and its ICE servers as `RTCConfiguration` takes them.
+pub(super) async fn config() -> (SiteConfig, JsValue) {
+    let answer = match select(pin!(fetch()), TimeoutFuture::new(CONFIG_WITHIN_MS)).await {
+        Either::Left((Ok(answer), _)) => answer,
+        Either::Left((Err(_), _)) | Either::Right(_) => JsValue::UNDEFINED,
+    };
+    let servers = if answer.is_object() { property(&answer, "iceServers") } else { JsValue::UNDEFINED };
+    let servers = if Array::is_array(&servers) { servers } else { Array::new().into() };
+    (serde_wasm_bindgen::from_value(answer).unwrap_or_default(), servers)
+}
+
+async fn fetch() -> Result<JsValue, JsError> {
+    let response: Response =
+        JsFuture::from(scope::window()?.fetch_with_str("/config.json")).await?.unchecked_into();
+    if !response.ok() {
+        return Err(JsError::unexpected(format!("expected /config.json, got status {}", response.status())));
+    }
+    Ok(JsFuture::from(response.json()?).await?)
+}
+
+/// Tries to give a data channel to the worker. Whether it arrived, the worker says when it is ready.
+pub(super) fn probe_channel(bridge: &Bridge) -> Result<(), JsError> {
+    let pc = RtcPeerConnection::new()?;
+    let channel = pc.create_data_channel("probe");
+    let posted = bridge.probe_channel(&channel);
+    pc.close();
+    posted
+}

@@ -1,0 +1,136 @@
+//! What the page asks for.
+
+use bytes::Bytes;
+use js_sys::{Array, Uint8Array};
+use shared::engine::{Command, EffectFailure, EffectResult, Input, Origin};
+use shared::id::InfoHash;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{Blob, File};
+
+use super::host::Host;
+use super::stores::Work;
+use crate::client::Level;
+use crate::platform::JsError;
+use crate::protocol::{FromWorker, ToWorker};
+
+impl Host {
+    /// Takes in a message of the page with the handles beside it.
+    pub(super) fn ask(&mut self, message: ToWorker, handles: Vec<JsValue>) {
+        let handle = || handles.first().cloned();
+        match message {
+            // Heard before there was a host.
+            ToWorker::ProbeChannel | ToWorker::Start(_) => {}
+            ToWorker::Command(command) => self.command(command),
+            ToWorker::OpenLink { torrent, link } => self.open(torrent, Origin::Link(link)),
+            ToWorker::OpenTorrent { torrent, metainfo } => {
+                self.open(torrent, Origin::Metainfo(metainfo.into()))
+            }
+            ToWorker::Share { id, name, paths } => {
+                let files: Vec<File> = handles.into_iter().map(JsCast::unchecked_into).collect();
+                self.creations.begin(id, name.as_deref(), paths, files);
+                self.publisher.hurry();
+            }
+            ToWorker::CancelShare(id) => {
+                self.creations.cancel(id);
+                self.publisher.hurry();
+            }
+            ToWorker::ResumeStored { torrent, slot } => self.resume_stored(torrent, slot),
+            ToWorker::DiscardStored { torrent, slot } => self.discard_stored(torrent, slot),
+            ToWorker::File { request, torrent, file } => self.work(torrent, Work::File { request, file }),
+            ToWorker::TorrentFile { request, torrent } => self.give_torrent_file(request, torrent),
+            ToWorker::Described { effect, conn, sdp } => self.hear_description(effect, conn, sdp),
+            ToWorker::Accepted { effect, failure } => {
+                let result = failure
+                    .map_or(EffectResult::Done, |reason| EffectResult::Failed(EffectFailure::Failed(reason)));
+                self.pump.done(effect, result);
+            }
+            ToWorker::Channel { conn } => self.take_channel(conn, handle()),
+            ToWorker::ChannelOpened { conn } => self.opened(conn),
+            ToWorker::ChannelData { conn } => {
+                if let Some(buffer) = handle() {
+                    self.relayed_data(conn, &buffer);
+                }
+            }
+            ToWorker::ChannelDrained { conn, buffered, taken } => self.relayed_drained(conn, buffered, taken),
+            ToWorker::ChannelClosed { conn } => self.closed(conn),
+            ToWorker::ConnectionFailed { conn, reason } => self.failed(conn, reason),
+            ToWorker::Persisted(granted) => self.capabilities.persisted = Some(granted),
+            ToWorker::Shutdown => self.command(Command::Shutdown),
+        }
+    }
+
+    pub(super) fn command(&self, command: Command) {
+        self.pump.input(Input::Command(command));
+    }
+
+    /// Adds a torrent; goes on with what a gone tab left of it.
+    fn open(&self, torrent: InfoHash, origin: Origin) {
+        let trackers = vec![self.tracker.clone()];
+        let known = self.engine.metainfo(&torrent).is_some();
+        let Some(library) = self.library.clone().filter(|_| !known) else {
+            return self.command(Command::Add { origin, trackers, start: false });
+        };
+        let pump = self.pump.clone();
+        spawn_local(async move {
+            if let Some((slot, metainfo)) = library.torrent(torrent, None).await {
+                library.want(torrent, slot);
+                let origin = Origin::Metainfo(metainfo);
+                pump.input(Input::Command(Command::Add { origin, trackers: trackers.clone(), start: true }));
+            }
+            // Of one that is known by now, its trackers only are taken.
+            pump.input(Input::Command(Command::Add { origin, trackers, start: false }));
+        });
+    }
+
+    fn resume_stored(&self, torrent: InfoHash, slot: u32) {
+        let Some(library) = self.library.clone() else { return };
+        let (pump, trackers) = (self.pump.clone(), vec![self.tracker.clone()]);
+        spawn_local(async move {
+            match library.torrent(torrent, Some(slot)).await {
+                Some((slot, metainfo)) => {
+                    library.want(torrent, slot);
+                    let origin = Origin::Metainfo(metainfo);
+                    pump.input(Input::Command(Command::Add { origin, trackers, start: true }));
+                }
+                None => pump.run(move |host| {
+                    host.notice(Level::Warning, Some(torrent), "Another tab goes on with this one already.");
+                    host.tell_stored();
+                }),
+            }
+        });
+    }
+
+    fn discard_stored(&self, torrent: InfoHash, slot: u32) {
+        let Some(library) = self.library.clone() else { return };
+        let pump = self.pump.clone();
+        spawn_local(async move {
+            let discarded = library.discard(torrent, slot).await;
+            pump.run(move |host| {
+                if let Err(error) = discarded {
+                    host.notice(Level::Warning, Some(torrent), format!("It could not be deleted: {error}"));
+                }
+                host.tell_stored();
+            });
+        });
+    }
+
+    fn give_torrent_file(&self, request: u32, torrent: InfoHash) {
+        let Some(metainfo) = self.engine.metainfo(&torrent) else {
+            let name = Err("its metadata is not here yet".to_owned());
+            return self.say(&FromWorker::File { request, name });
+        };
+        let bytes = Bytes::from(metainfo.to_torrent(&self.trackers_of(torrent)));
+        let parts = Array::of1(&Uint8Array::from(&bytes[..]));
+        match Blob::new_with_u8_array_sequence(&parts) {
+            Ok(blob) => {
+                let name = Ok(format!("{}.torrent", metainfo.name()));
+                self.say_with(&FromWorker::File { request, name }, &[], &[blob.into()]);
+            }
+            Err(error) => {
+                let name = Err(JsError::from(error).to_string());
+                self.say(&FromWorker::File { request, name });
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Connections: peer connections on the page, their data channels and the tracker sockets in the worker.
+
+pub mod channel;
+pub mod rtc;
+pub mod tracker_socket;

@@ -1,0 +1,239 @@
+//! The browser's private file system: one file for each of the torrent's, written in place, beside the `.torrent` and
+//! the resume record. A directory for each torrent and tab, held under a lock, see [`super::library`].
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use shared::engine::Opened;
+use shared::layout::{FileRange, Layout};
+use shared::limits;
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, FileSystemDirectoryHandle};
+
+use super::library::Claim;
+use super::record::{self, META, RECORD};
+use super::{Storage, StorageError, quota};
+use crate::client::Backing;
+use crate::platform::JsError;
+use crate::platform::files::{self, SyncFile};
+
+/// Files held open at once. Each costs the browser a handle and a message to open; a torrent may have 100,000.
+const OPEN_MAX: usize = 64;
+
+/// Reading 256 KiB costs little more than reading a block of 16 KiB.
+const READ_AHEAD: u32 = 256 * 1024;
+
+/// A torrent's directory.
+pub struct Opfs {
+    claim: Claim,
+    layout: Rc<Layout>,
+    torrent: Bytes,
+    /// `None` until something is stored: looking at a link stores nothing.
+    directory: Option<FileSystemDirectoryHandle>,
+    /// Most recently used last.
+    open: VecDeque<(usize, SyncFile)>,
+    record: Option<SyncFile>,
+    opened: Opened,
+}
+
+impl Opfs {
+    /// Takes over a claimed directory, or will make it. `torrent` is the `.torrent` that is kept beside the files.
+    pub async fn open(claim: Claim, layout: Rc<Layout>, torrent: Bytes) -> Result<Self, StorageError> {
+        let directory = claim.existing().await?;
+        let mut opened = Opened::default();
+        let mut stored_bytes = 0;
+        if let Some(directory) = &directory {
+            for name in files::names(directory).await? {
+                let stored = stored_file(directory, &name).await?;
+                if name == RECORD {
+                    opened.record = record::parse(&whole(&stored).await?);
+                } else if name != META {
+                    stored_bytes += stored.size() as u64;
+                }
+            }
+            opened.check = stored_bytes > 0;
+        }
+        let missing = layout.total().saturating_sub(stored_bytes);
+        if let Some(quota) = quota::estimate().await
+            && quota.free() < missing
+        {
+            return Err(StorageError::NoSpace { needed: missing, available: Some(quota.free()) });
+        }
+        let (open, record) = (VecDeque::new(), None);
+        Ok(Self { claim, layout, torrent, directory, open, record, opened })
+    }
+
+    /// Which of the torrent's directories this is.
+    pub fn slot(&self) -> u32 {
+        self.claim.slot()
+    }
+
+    async fn directory(&mut self) -> Result<&FileSystemDirectoryHandle, StorageError> {
+        let directory = match self.directory.take() {
+            Some(directory) => directory,
+            None => self.claim.create().await?,
+        };
+        Ok(self.directory.insert(directory))
+    }
+
+    /// The file, opened; made where it was not there.
+    async fn handle(&mut self, file: usize) -> Result<&SyncFile, StorageError> {
+        if let Some(at) = self.open.iter().position(|(open, _)| *open == file) {
+            if at + 1 < self.open.len()
+                && let Some(entry) = self.open.remove(at)
+            {
+                self.open.push_back(entry);
+            }
+        } else {
+            let directory = self.directory().await?;
+            let handle = files::file(directory, &file.to_string(), true).await?;
+            let opened = SyncFile::open(&handle).await?;
+            if self.open.len() == OPEN_MAX {
+                self.open.pop_front();
+            }
+            self.open.push_back((file, opened));
+        }
+        self.open.back().map(|(_, handle)| handle).ok_or(StorageError::Unsupported("a file that is open"))
+    }
+
+    async fn record(&mut self) -> Result<&SyncFile, StorageError> {
+        let record = match self.record.take() {
+            Some(record) => record,
+            None => {
+                let torrent = self.torrent.clone();
+                let directory = self.directory().await?;
+                // The record makes the directory worth finding again, so what it needs for that comes first.
+                let meta = SyncFile::open(&files::file(directory, META, true).await?).await?;
+                meta.truncate(torrent.len() as u64)?;
+                meta.write(0, &torrent)?;
+                meta.flush()?;
+                SyncFile::open(&files::file(directory, RECORD, true).await?).await?
+            }
+        };
+        Ok(self.record.insert(record))
+    }
+}
+
+/// What a directory has under a name, as a disk-backed file.
+async fn stored_file(directory: &FileSystemDirectoryHandle, name: &str) -> Result<web_sys::File, JsError> {
+    let handle = files::file(directory, name, false).await?;
+    Ok(JsFuture::from(handle.get_file()).await?.unchecked_into())
+}
+
+/// All of a small file.
+async fn whole(file: &web_sys::File) -> Result<Bytes, JsError> {
+    // Far above any record and any `.torrent`; a larger file is not one of ours.
+    let length = (file.size() as u64).min(limits::TORRENT_MAX as u64);
+    let buffer = files::read(file, 0, length).await?;
+    Ok(files::bytes_of(&buffer))
+}
+
+/// The `.torrent` and the record of a directory that no tab holds, and when the record was written, in seconds since 1970.
+pub async fn peek(directory: &FileSystemDirectoryHandle) -> Result<(Bytes, Option<Bytes>, u64), JsError> {
+    let meta = whole(&stored_file(directory, META).await?).await?;
+    let stored = stored_file(directory, RECORD).await?;
+    let record = record::parse(&whole(&stored).await?);
+    Ok((meta, record, (stored.last_modified() / 1e3) as u64))
+}
+
+impl Storage for Opfs {
+    fn backing(&self) -> Backing {
+        Backing::Opfs
+    }
+
+    fn opened(&self) -> Opened {
+        self.opened.clone()
+    }
+
+    async fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), StorageError> {
+        let length = into.len() as u64;
+        if self.directory.is_none() {
+            return Err(StorageError::Range { offset, length });
+        }
+        let ranges: Vec<FileRange> = self.layout.file_ranges(offset, length).collect();
+        let mut rest = into;
+        for range in ranges {
+            let (part, after) = rest.split_at_mut(range.length as usize);
+            let read = self.handle(range.file).await?.read(range.offset, part)?;
+            if read < part.len() {
+                // A read-ahead may reach over what was written so far; what is asked for was written.
+                part[read..].fill(0);
+                if read == 0 {
+                    return Err(StorageError::Range { offset, length });
+                }
+            }
+            rest = after;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, offset: u64, blocks: &[Bytes]) -> Result<(), StorageError> {
+        let mut at = offset;
+        for block in blocks {
+            let ranges: Vec<FileRange> = self.layout.file_ranges(at, block.len() as u64).collect();
+            let mut rest = &block[..];
+            for range in ranges {
+                let (part, after) = rest.split_at(range.length as usize);
+                let written = self.handle(range.file).await?.write(range.offset, part);
+                if let Err(error) = written {
+                    return Err(full(error, part.len() as u64).await);
+                }
+                rest = after;
+            }
+            at += block.len() as u64;
+        }
+        Ok(())
+    }
+
+    async fn persist(&mut self, bytes: &Bytes) -> Result<(), StorageError> {
+        match record::write(self.record().await?, bytes) {
+            Ok(()) => {
+                self.opened = Opened { record: Some(bytes.clone()), check: true };
+                Ok(())
+            }
+            Err(error) => Err(full(error, bytes.len() as u64).await),
+        }
+    }
+
+    async fn file(&mut self, file: usize) -> Result<Blob, StorageError> {
+        if file >= self.layout.files().len() {
+            return Err(StorageError::Unsupported("no such file"));
+        }
+        let directory = self.directory().await?;
+        let handle = files::file(directory, &file.to_string(), true).await?;
+        let file = JsFuture::from(handle.get_file()).await.map_err(JsError::from)?;
+        Ok(file.unchecked_into())
+    }
+
+    async fn close(mut self, erase: bool) -> Result<(), StorageError> {
+        for (_, file) in self.open.drain(..) {
+            if !erase {
+                file.flush()?;
+            }
+        }
+        if let Some(record) = self.record.take()
+            && !erase
+        {
+            record.flush()?;
+        }
+        if erase {
+            self.claim.erase().await?;
+        }
+        Ok(())
+    }
+
+    fn read_ahead(&self) -> u32 {
+        READ_AHEAD
+    }
+}
+
+/// A failure to write, with the numbers where it is for want of space.
+async fn full(error: JsError, needed: u64) -> StorageError {
+    if !quota::is_full(&error) {
+        return error.into();
+    }
+    let available = quota::estimate().await.map(|quota| quota.free());
+    StorageError::NoSpace { needed, available }
+}
