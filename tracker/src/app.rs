@@ -14,6 +14,7 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use tracing::info;
 
 use crate::frontend::ws;
+use crate::listener::Place;
 use crate::state::AppState;
 use crate::{files, routes};
 
@@ -64,6 +65,7 @@ async fn websocket(state: Arc<AppState>, request: Request) -> Response {
     let Some(ConnectInfo(remote)) = parts.extensions.get::<ConnectInfo<SocketAddr>>().copied() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
+    let connection = parts.extensions.get::<Place>().cloned();
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &state).await {
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
@@ -71,7 +73,7 @@ async fn websocket(state: Arc<AppState>, request: Request) -> Response {
     if state.shutdown.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
     }
-    let Some(place) = state.sockets.take(remote.ip()) else {
+    let Some(of_address) = state.sockets.take(remote.ip()) else {
         info!(%remote, "too many WebSockets of this address; raise --sockets-per-address if many peers share it");
         return (StatusCode::TOO_MANY_REQUESTS, "too many connections of your address\n").into_response();
     };
@@ -86,6 +88,6 @@ async fn websocket(state: Arc<AppState>, request: Request) -> Response {
             // The connection's own task is over by now.
             let tasks = state.tasks.clone();
             let _ = tasks.track_future(ws::serve(socket, remote, state)).await;
-            drop(place);
+            drop((of_address, connection));
         })
 }

@@ -20,7 +20,7 @@ use hyper_util::server::conn::auto::Builder;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +72,10 @@ impl Shared {
     }
 }
 
+/// One of the bounded number of connections. Also in each request's extensions, for what outlives the connection's HTTP.
+#[derive(Clone, Debug)]
+pub(crate) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
+
 /// Opens a listening socket. An unspecified IPv6 address takes IPv4 too.
 pub(crate) fn bind(address: SocketAddr, option: &'static str) -> Result<TcpListener, StartError> {
     let open = || -> io::Result<TcpListener> {
@@ -116,8 +120,7 @@ pub(crate) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shar
             Ok((stream, remote)) => {
                 let (tls, connection) = (tls.clone(), shared.clone());
                 shared.tasks.spawn(async move {
-                    serve_stream(stream, remote, tls, connection).await;
-                    drop(place);
+                    serve_stream(stream, remote, tls, connection, Place(Arc::new(place))).await;
                 });
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -134,21 +137,27 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset)
 }
 
-async fn serve_stream(stream: TcpStream, remote: SocketAddr, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+async fn serve_stream(
+    stream: TcpStream,
+    remote: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    shared: Arc<Shared>,
+    place: Place,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%remote, %error, "cannot switch off Nagle's algorithm");
     }
     let stream = Stall::new(stream, shared.limits.write_timeout);
-    let Some(tls) = tls else { return serve(stream, remote, &shared).await };
+    let Some(tls) = tls else { return serve(stream, remote, &shared, place).await };
     match timeout(shared.limits.header_timeout, tls.accept(stream)).await {
-        Ok(Ok(stream)) => serve(stream, remote, &shared).await,
+        Ok(Ok(stream)) => serve(stream, remote, &shared, place).await,
         Ok(Err(error)) => debug!(%remote, %error, "TLS handshake failed"),
         Err(_) => debug!(%remote, "TLS handshake took too long"),
     }
 }
 
 /// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with: by ALPN it is told what it may begin with.
-async fn serve<IO>(stream: IO, remote: SocketAddr, shared: &Shared)
+async fn serve<IO>(stream: IO, remote: SocketAddr, shared: &Shared, place: Place)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -159,6 +168,7 @@ where
             asked.store(true, Ordering::Relaxed);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(remote));
+            request.extensions_mut().insert(place.clone());
             let app = app.clone();
             app.oneshot(request)
         })

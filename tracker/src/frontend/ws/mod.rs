@@ -40,10 +40,11 @@ pub(crate) async fn serve(socket: WebSocket, remote: SocketAddr, state: Arc<AppS
     state.outboxes.insert(id, outbox.clone());
     state.swarms.lock().open(id, family);
     // Leaves the swarms on every way out, a panic included.
-    let _leaving = Leaving { id, state: &state };
+    let leaving = Leaving { id, state: &state };
     debug!(socket = id.0, %remote, "peer connected");
     let mut peer = Peer { id, socket, outbox, state: &state, limits };
     let end = peer.run().await;
+    drop(leaving);
     debug!(socket = id.0, ?end, "peer disconnected");
     if let End::Close { code, reason } = end {
         if code != close_code::AWAY {
@@ -189,13 +190,18 @@ impl Peer<'_> {
             }
             self.socket.flush().await
         };
-        match timeout(self.limits.write_timeout, write).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
-                debug!(socket = self.id.0, %error, "cannot write");
-                Err(End::Gone)
-            }
-            Err(_) => Err(End::Close { code: close_code::POLICY, reason: "reads too slowly" }),
+        let slow = || Err(End::Close { code: close_code::POLICY, reason: "reads too slowly" });
+        tokio::select! {
+            biased;
+            () = self.outbox.overflow() => slow(),
+            written = timeout(self.limits.write_timeout, write) => match written {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => {
+                    debug!(socket = self.id.0, %error, "cannot write");
+                    Err(End::Gone)
+                }
+                Err(_) => slow(),
+            },
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::swarm::SocketId;
 pub(crate) struct Outbox {
     queue: Mutex<Queue>,
     wake: Notify,
+    overflowed: Notify,
     messages_max: usize,
     bytes_max: usize,
 }
@@ -39,7 +40,13 @@ pub(crate) enum Waiting {
 
 impl Outbox {
     pub(crate) fn new(messages_max: usize, bytes_max: usize) -> Self {
-        Self { queue: Mutex::default(), wake: Notify::new(), messages_max, bytes_max }
+        Self {
+            queue: Mutex::default(),
+            wake: Notify::new(),
+            overflowed: Notify::new(),
+            messages_max,
+            bytes_max,
+        }
     }
 
     /// Appends a message; `false` if the queue is full, now or before.
@@ -59,7 +66,15 @@ impl Outbox {
             fits
         };
         self.wake.notify_one();
+        if !fits {
+            self.overflowed.notify_one();
+        }
         fits
+    }
+
+    /// Waits until the queue is full. May be dropped while it waits.
+    pub(crate) async fn overflow(&self) {
+        self.overflowed.notified().await;
     }
 
     /// Waits until there is something, and takes all of it. May be dropped while it waits.

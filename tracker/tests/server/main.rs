@@ -1,0 +1,11 @@
+//! The tracker as its clients meet it: over real sockets, on ports that the system chooses.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod announce;
+mod connections;
+mod files;
+mod page;
+mod process;
+mod support;
+mod tls;

@@ -1,0 +1,138 @@
+//! The program itself.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tempfile::TempDir;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use crate::support::Peer;
+
+struct Tracker {
+    child: Child,
+    lines: Vec<String>,
+    _data: TempDir,
+}
+
+impl Tracker {
+    /// Starts it and reads what it says until it has said everything.
+    fn start(arguments: &[&str], last_line: &str) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let mut child = command(&data).args(arguments).spawn().unwrap();
+        let mut lines = Vec::new();
+        for line in BufReader::new(child.stdout.as_mut().unwrap()).lines() {
+            lines.push(line.unwrap());
+            if lines.last().unwrap().contains(last_line) {
+                break;
+            }
+        }
+        Self { child, lines, _data: data }
+    }
+
+    fn port(&self, label: &str) -> u16 {
+        let line = self.lines.iter().find(|line| line.contains(label)).unwrap();
+        line.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn ended(mut self) -> (Option<i32>, String) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                let mut log = String::new();
+                self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+                return (status.code(), log);
+            }
+            if Instant::now() > deadline {
+                self.child.kill().unwrap();
+                panic!("it does not end");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn command(data: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tracker"));
+    command
+        .arg("--data")
+        .arg(data.path())
+        .env_remove("RUST_LOG")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_in_order_when_asked_to() {
+    for signal in ["-TERM", "-INT"] {
+        let ports = ["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"];
+        let tracker = Tracker::start(&ports, "made here");
+        assert_ne!(tracker.port("over TLS"), tracker.port("page and tracker"));
+        let url = format!("ws://127.0.0.1:{}/announce", tracker.port("page and tracker"));
+        let (socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        let mut peer = Peer::over("a", socket);
+        peer.announce("t", json!(1), "started", &[]).await;
+        tracker.signal(signal);
+        assert_eq!(peer.closed().await.map(|frame| frame.code), Some(CloseCode::Away));
+        let (code, log) = tokio::task::spawn_blocking(|| tracker.ended()).await.unwrap();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains("shutting down"), "{log}");
+    }
+}
+
+#[test]
+fn a_port_in_use_says_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for option in ["--listen", "--listen-tls"] {
+        let mut arguments = vec![option, &address];
+        if option == "--listen-tls" {
+            arguments.extend(["--listen", "127.0.0.1:0"]);
+        }
+        let (code, log) = Tracker::start(&arguments, "never").ended();
+        assert_eq!(code, Some(1), "{log}");
+        assert!(log.contains(&format!("{address} is in use")) && log.contains(option), "{log}");
+    }
+}
+
+#[test]
+fn a_wrong_directory_or_certificate_says_what_to_do() {
+    let listen = ["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"];
+    for (arguments, words) in [
+        (&["--files", "/nowhere"][..], "Name a directory that exists"),
+        (&["--cert", "/nowhere.pem", "--key", "/nowhere.key"], "Name a PEM file"),
+        (&["--data", "/proc/nowhere"], "--no-tls"),
+    ] {
+        let arguments: Vec<_> = listen.iter().chain(arguments).copied().collect();
+        let data = tempfile::tempdir().unwrap();
+        let mut tracker = Command::new(env!("CARGO_BIN_EXE_tracker"));
+        let output = tracker.args(arguments).env("PIECEMEAL_DATA", data.path()).output().unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{log}");
+        assert!(log.contains(words), "{log}");
+    }
+}
+
+#[test]
+fn neighbours_are_shown_a_code_to_scan() {
+    let ports = ["--listen", "127.0.0.1:0", "--no-tls", "--lan"];
+    let data = tempfile::tempdir().unwrap();
+    let mut child = command(&data).args(ports).spawn().unwrap();
+    let mut text = String::new();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    for _ in 0..3 {
+        reader.read_line(&mut text).unwrap();
+    }
+    // Where the tests run in a network of their own there may be no neighbours; then it says that.
+    assert!(text.contains("on this network") || text.contains("no address on a local network"), "{text}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
