@@ -93,6 +93,12 @@ impl Client {
         Self { state, inner: SendWrapper::new(Rc::new(inner)) }
     }
 
+    /// A client whose state nobody writes, for made-up views.
+    #[cfg(feature = "demo")]
+    pub fn detached() -> Self {
+        Self { state: PageState::default(), ..Self::start() }
+    }
+
     /// What to show.
     pub fn state(&self) -> &PageState {
         &self.state

@@ -1,0 +1,142 @@
+//! What a person does, from wherever in the page they do it.
+
+use leptos::prelude::*;
+use shared::id::InfoHash;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+use super::{Creating, Ui};
+use crate::client::{CreationState, SharedFile};
+use crate::intake::Given;
+use crate::routes::Route;
+use crate::{document, sample, text};
+
+impl Ui {
+    /// Takes what was dropped or pasted: files to share, a `.torrent` to download, or the text of a link.
+    pub fn take(self, given: Given) {
+        if given.is_empty() {
+            if given.text.is_empty() {
+                self.say(text::NOTHING_DROPPED);
+            } else {
+                self.open_text(&given.text);
+            }
+            return;
+        }
+        spawn_local(async move {
+            match given.files().await {
+                Ok(files) => self.take_files(files),
+                Err(_) => self.say(text::UNREADABLE),
+            }
+        });
+    }
+
+    /// Shares files; a single `.torrent` is a download instead.
+    pub fn take_files(self, files: Vec<SharedFile>) {
+        match files.as_slice() {
+            [] => self.say(text::NOTHING_DROPPED),
+            [only] if only.file.name().to_ascii_lowercase().ends_with(".torrent") => {
+                self.open_torrent(only.file.clone())
+            }
+            _ => self.share(files),
+        }
+    }
+
+    /// Shares the built-in sample.
+    pub fn share_sample(self) {
+        if let Some(file) = sample::file() {
+            self.share(vec![SharedFile { path: vec![file.name()], file }]);
+        }
+    }
+
+    fn share(self, files: Vec<SharedFile>) {
+        let listed = files.iter().map(|shared| (shared.path.join("/"), shared.file.size() as u64)).collect();
+        let name = torrent_name(&files);
+        let id = self.client().share(files, name);
+        self.creating.set(Some(Creating { id, files: listed }));
+        self.show(Route::Share(None));
+    }
+
+    /// Opens what was typed or pasted: a share link, a magnet link or an info-hash.
+    pub fn open_text(self, text: &str) {
+        let text = text.trim();
+        let link = match text.split_once('#') {
+            Some((_, fragment)) if !text.starts_with("magnet:") && !fragment.is_empty() => fragment,
+            _ => text,
+        };
+        self.show(Route::Link(link.to_owned()));
+    }
+
+    fn open_torrent(self, file: web_sys::File) {
+        spawn_local(async move {
+            let Ok(buffer) = JsFuture::from(file.array_buffer()).await else {
+                self.say(text::UNREADABLE);
+                return;
+            };
+            match self.client().open_torrent(js_sys::Uint8Array::new(&buffer).to_vec()) {
+                Ok(info_hash) => self.show(Route::Link(info_hash.to_string())),
+                Err(reason) => self.say(reason),
+            }
+        });
+    }
+
+    /// Goes to a view.
+    pub fn show(self, route: Route) {
+        document::go(&route.fragment());
+        // As the browser has it, which may have escaped some of it: so that `hashchange` brings nothing new.
+        self.route.set(Route::parse(&document::fragment()));
+    }
+
+    /// Once what is being hashed has become a torrent: its own address, without a step in the history.
+    pub fn follow_creation(self) {
+        let creations = RwSignal::from(self.client().state().creations.clone());
+        Effect::new(move |_| {
+            let Some(creating) = self.creating.get() else { return };
+            let state = creations
+                .with(|all| all.iter().find(|one| one.id == creating.id).map(|one| one.state.clone()));
+            if let Some(CreationState::Done { info_hash }) = state {
+                self.client().cancel(creating.id);
+                self.creating.set(None);
+                let route = Route::Share(Some(info_hash));
+                if matches!(self.route.get_untracked(), Route::Share(_)) {
+                    document::replace_fragment(&route.fragment());
+                    self.route.set(route);
+                }
+            }
+        });
+    }
+
+    /// Gives up what is being hashed.
+    pub fn cancel_creation(self) {
+        if let Some(creating) = self.creating.get_untracked() {
+            self.client().cancel(creating.id);
+            self.creating.set(None);
+        }
+    }
+
+    /// Takes a torrent off the list.
+    pub fn remove(self, info_hash: InfoHash, erase: bool) {
+        self.client().remove(info_hash, erase);
+        self.histories.forget(info_hash);
+        if self.current.get_untracked() == Some(info_hash) {
+            self.show(Route::Share(None));
+        }
+    }
+
+    /// Puts text on the clipboard and says so.
+    pub fn copy(self, content: String, copied: &'static str) {
+        spawn_local(async move {
+            let line = if document::copy(&content).await { copied } else { text::NO_CLIPBOARD };
+            self.say(line);
+        });
+    }
+}
+
+/// A name for files that lie in no common folder; inside one, the folder names them.
+fn torrent_name(files: &[SharedFile]) -> Option<String> {
+    let first = files.first()?.path.first()?;
+    if files.iter().all(|file| file.path.first() == Some(first)) {
+        return None;
+    }
+    let mut roots: Vec<&String> = files.iter().filter_map(|file| file.path.first()).collect();
+    roots.dedup();
+    Some([first, " and ", &(roots.len() - 1).to_string(), " more"].concat())
+}

@@ -1,0 +1,47 @@
+//! What a helper would need to know, as text; nothing of it leaves the tab unless the person pastes it somewhere.
+
+use leptos::prelude::*;
+use serde::Serialize;
+use shared::id::InfoHash;
+use wasm_bindgen::JsValue;
+
+use super::Ui;
+use crate::client::{Capabilities, Notice, TransferView};
+use crate::document;
+
+#[derive(Serialize)]
+struct Report {
+    version: &'static str,
+    browser: String,
+    capabilities: Capabilities,
+    notices: Vec<Notice>,
+    transfer: Option<TransferView>,
+}
+
+/// The report, as indented JSON. The piece map is left out, for its size; so is the name, which is nobody's business.
+pub fn of(ui: Ui, info_hash: Option<InfoHash>) -> String {
+    let client = ui.client();
+    let state = client.state();
+    let transfer = info_hash.and_then(|hash| state.transfer(hash)).map(|row| {
+        let mut view = row.view.get_untracked();
+        view.torrent.field.clear();
+        view.torrent.files.clear();
+        view.torrent.name = None;
+        view.torrent.magnet.clear();
+        view
+    });
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        browser: document::window().navigator().user_agent().unwrap_or_default(),
+        capabilities: state.capabilities.get_untracked(),
+        notices: state.notices.get_untracked(),
+        transfer,
+    };
+    serde_wasm_bindgen::to_value(&report)
+        .ok()
+        .and_then(|value| {
+            js_sys::JSON::stringify_with_replacer_and_space(&value, &JsValue::NULL, &2.into()).ok()
+        })
+        .and_then(|text| text.as_string())
+        .unwrap_or_default()
+}
