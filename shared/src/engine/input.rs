@@ -25,8 +25,10 @@ pub enum Input {
         /// What came; kept without copying, so it should not be a small part of something large.
         data: Bytes,
     },
-    /// The host's send buffer has drained to this many bytes. Told after each drain to half of
-    /// [`crate::limits::SEND_BUFFER_HIGH`] or below, by the transport's own event, never by a timer.
+    /// What waits in the host's send buffer. Told by the transport's own event when the buffer falls to half of
+    /// [`crate::limits::SEND_BUFFER_HIGH`], never by a timer; and right after a send that leaves it at or below that
+    /// half although the bytes sent since it was last told reach that half: no event would come then, and the engine,
+    /// which can only add up what it sent, would wait for one.
     ConnectionWritable {
         /// Which.
         conn: ConnId,

@@ -1,7 +1,11 @@
 //! A small world for engines: a virtual clock, pipes, a tracker, storage in memory. Everything happens in an order that
 //! follows from what is put in.
 
-#![expect(dead_code, unreachable_pub, reason = "each test file is a crate of its own and uses a part of this")]
+#![expect(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file is a crate of its own and uses a part of this"
+)]
 
 pub mod storage;
 pub mod tracker;

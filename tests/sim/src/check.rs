@@ -9,7 +9,9 @@ use crate::host::{Host, Running};
 /// Checks one output against what the host knows. A violation is a bug of the engine's, so it panics with its story.
 pub fn output(now: Instant, running: &Running, output: &Output) {
     match output {
-        Output::Timeout(Some((at, timer))) => assert!(*at >= now, "deadline {at} for {timer:?} is in the past at {now}"),
+        Output::Timeout(Some((at, timer))) => {
+            assert!(*at >= now, "deadline {at} for {timer:?} is in the past at {now}")
+        }
         Output::Send { conn, data } => {
             let max = running.open.get(conn);
             let Some(max) = max else { panic!("sends {} bytes on {conn}, which is not open", data.len()) };
@@ -17,7 +19,10 @@ pub fn output(now: Instant, running: &Running, output: &Output) {
             assert!(!data.is_empty(), "sends nothing on {conn}");
         }
         Output::TrackerSend { tracker, .. } => {
-            assert!(running.trackers.contains_key(tracker), "tells tracker {tracker}, whose socket is not open");
+            assert!(
+                running.trackers.contains_key(tracker),
+                "tells tracker {tracker}, whose socket is not open"
+            );
         }
         Output::Effect { id, .. } => assert!(!running.effects.contains(id), "effect {id} is given twice"),
         _ => {}
@@ -38,7 +43,10 @@ pub fn host(host: &Host, snapshot: &TorrentSnapshot, content: &Content) {
         }
         let from = layout.piece_offset(piece) as usize;
         let to = from + layout.piece_size(piece) as usize;
-        assert!(disk[from..to] == content.bytes[from..to], "piece {piece} is shown as verified but is not on the disk");
+        assert!(
+            disk[from..to] == content.bytes[from..to],
+            "piece {piece} is shown as verified but is not on the disk"
+        );
         verified += u64::from(layout.piece_size(piece));
     }
     if !snapshot.field.is_empty() {

@@ -20,8 +20,10 @@ impl Content {
     pub fn new(seed: u64, lengths: &[u64], trackers: &[String]) -> Self {
         let total: u64 = lengths.iter().sum();
         let bytes: Vec<u8> = (0..total).map(|offset| byte_at(seed, offset)).collect();
-        let files =
-            lengths.iter().enumerate().map(|(number, length)| (vec!["sim".to_owned(), format!("{number}.bin")], *length));
+        let files = lengths
+            .iter()
+            .enumerate()
+            .map(|(number, length)| (vec!["sim".to_owned(), format!("{number}.bin")], *length));
         let files: Vec<_> = match lengths {
             [length] => vec![(vec!["sim.bin".to_owned()], *length)],
             _ => files.collect(),

@@ -97,7 +97,10 @@ impl Disk {
         let Some(stored) = self.torrents.get(torrent).filter(|stored| stored.open) else { return closed() };
         let end = offset + u64::from(length);
         let known = stored.written.iter().any(|(from, to)| *from <= offset && end <= *to);
-        assert!(known || covered(&stored.written, offset, end), "the engine read bytes that it never wrote: {offset}+{length}");
+        assert!(
+            known || covered(&stored.written, offset, end),
+            "the engine read bytes that it never wrote: {offset}+{length}"
+        );
         let mut bytes = stored.bytes[offset as usize..end as usize].to_vec();
         if self.corrupts.is_some_and(|one_in| self.reads.is_multiple_of(one_in)) {
             let middle = bytes.len() / 2;
@@ -107,8 +110,11 @@ impl Disk {
     }
 
     fn write(&mut self, torrent: &InfoHash, offset: u64, blocks: &[Bytes]) -> EffectResult {
-        let used: u64 = self.torrents.values().flat_map(|stored| &stored.written).map(|(from, to)| to - from).sum();
-        let Some(stored) = self.torrents.get_mut(torrent).filter(|stored| stored.open) else { return closed() };
+        let used: u64 =
+            self.torrents.values().flat_map(|stored| &stored.written).map(|(from, to)| to - from).sum();
+        let Some(stored) = self.torrents.get_mut(torrent).filter(|stored| stored.open) else {
+            return closed();
+        };
         let length: u64 = blocks.iter().map(|block| block.len() as u64).sum();
         if used + length > self.room {
             let available = Some(self.room.saturating_sub(used));

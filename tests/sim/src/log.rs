@@ -28,17 +28,25 @@ impl Log {
         let _ = match input {
             Input::Timeout => writeln!(self.text, "timeout"),
             Input::Command(command) => writeln!(self.text, "{command:?}"),
-            Input::ConnectionOpened { conn, max_message } => writeln!(self.text, "opened {conn} {max_message}"),
-            Input::ConnectionData { conn, data } => writeln!(self.text, "data {conn} {} {:08x}", data.len(), sum(data)),
+            Input::ConnectionOpened { conn, max_message } => {
+                writeln!(self.text, "opened {conn} {max_message}")
+            }
+            Input::ConnectionData { conn, data } => {
+                writeln!(self.text, "data {conn} {} {:08x}", data.len(), sum(data))
+            }
             Input::ConnectionWritable { conn, buffered } => writeln!(self.text, "writable {conn} {buffered}"),
             Input::ConnectionClosed { conn, by } => writeln!(self.text, "closed {conn} {by:?}"),
             Input::TrackerOpened(tracker) => writeln!(self.text, "tracker {tracker} opened"),
             Input::TrackerMessage { tracker, text } => {
                 writeln!(self.text, "tracker {tracker} {} {:08x}", text.len(), sum(text.as_bytes()))
             }
-            Input::TrackerClosed { tracker, reason } => writeln!(self.text, "tracker {tracker} closed {reason}"),
+            Input::TrackerClosed { tracker, reason } => {
+                writeln!(self.text, "tracker {tracker} closed {reason}")
+            }
             Input::EffectDone { id, result } => match result {
-                EffectResult::Bytes(bytes) => writeln!(self.text, "done {id} {} {:08x}", bytes.len(), sum(bytes)),
+                EffectResult::Bytes(bytes) => {
+                    writeln!(self.text, "done {id} {} {:08x}", bytes.len(), sum(bytes))
+                }
                 other => writeln!(self.text, "done {id} {other:?}"),
             },
         };
@@ -49,7 +57,9 @@ impl Log {
         let _ = match output {
             Output::Timeout(Some((at, timer))) => writeln!(self.text, "until {at} {timer:?}"),
             Output::Timeout(None) => writeln!(self.text, "until never"),
-            Output::Send { conn, data } => writeln!(self.text, "send {conn} {} {:08x}", data.len(), sum(data)),
+            Output::Send { conn, data } => {
+                writeln!(self.text, "send {conn} {} {:08x}", data.len(), sum(data))
+            }
             Output::Close { conn, reason } => writeln!(self.text, "close {conn} {reason}"),
             Output::TrackerConnect { tracker, url } => writeln!(self.text, "connect {tracker} {url}"),
             Output::TrackerSend { tracker, text } => {
@@ -74,9 +84,15 @@ impl Log {
             Effect::Open { .. } => writeln!(self.text, "effect {id} open"),
             Effect::Read { offset, length, .. } => writeln!(self.text, "effect {id} read {offset}+{length}"),
             Effect::Hash { blocks } => writeln!(self.text, "effect {id} hash {} blocks", blocks.len()),
-            Effect::Check { offset, length, .. } => writeln!(self.text, "effect {id} check {offset}+{length}"),
-            Effect::Write { offset, blocks, .. } => writeln!(self.text, "effect {id} write {offset} {} blocks", blocks.len()),
-            Effect::Persist { record, .. } => writeln!(self.text, "effect {id} persist {} {:08x}", record.len(), sum(record)),
+            Effect::Check { offset, length, .. } => {
+                writeln!(self.text, "effect {id} check {offset}+{length}")
+            }
+            Effect::Write { offset, blocks, .. } => {
+                writeln!(self.text, "effect {id} write {offset} {} blocks", blocks.len())
+            }
+            Effect::Persist { record, .. } => {
+                writeln!(self.text, "effect {id} persist {} {:08x}", record.len(), sum(record))
+            }
             Effect::Close { erase, .. } => writeln!(self.text, "effect {id} close erase={erase}"),
             Effect::Offer { conn } => writeln!(self.text, "effect {id} offer {conn}"),
             Effect::Answer { conn, .. } => writeln!(self.text, "effect {id} answer {conn}"),

@@ -26,6 +26,8 @@ pub struct End {
     pub open: bool,
     /// Bytes in the host's send buffer.
     pub buffered: usize,
+    /// Bytes sent since the engine was last told what the buffer holds.
+    pub untold: usize,
     /// When the last byte sent to this side so far arrives: what comes later arrives later.
     arrival: Instant,
 }
@@ -77,13 +79,22 @@ impl Net {
     pub fn new(plan: NetPlan, rng: Rng, rates: impl IntoIterator<Item = (u64, u64)>) -> Self {
         let lines = rates
             .into_iter()
-            .map(|(up, down)| Line { up: up.max(1), down: down.max(1), up_free: Instant::ORIGIN, down_free: Instant::ORIGIN })
+            .map(|(up, down)| Line {
+                up: up.max(1),
+                down: down.max(1),
+                up_free: Instant::ORIGIN,
+                down_free: Instant::ORIGIN,
+            })
             .collect();
         Self { plan, rng, links: Vec::new(), by_conn: BTreeMap::new(), lines }
     }
 
     /// A link from `offering` to `answering`, not yet open. `None` where the network lets none through.
-    pub fn link(&mut self, offering: (usize, u32, ConnId), answering: (usize, u32, ConnId)) -> Option<LinkId> {
+    pub fn link(
+        &mut self,
+        offering: (usize, u32, ConnId),
+        answering: (usize, u32, ConnId),
+    ) -> Option<LinkId> {
         if self.plan.unreachable.is_some_and(|one_in| self.rng.below(one_in) == 0) {
             return None;
         }
@@ -96,6 +107,7 @@ impl Net {
             conn,
             open: false,
             buffered: 0,
+            untold: 0,
             arrival: Instant::ORIGIN,
         });
         self.by_conn.insert(offering, (id, 0));
@@ -137,6 +149,7 @@ impl Net {
         end.arrival = end.arrival.max(down.down_free);
         let arrives = end.arrival;
         self.links[link].ends[from].buffered += length;
+        self.links[link].ends[from].untold += length;
         Passage { link, to: 1 - from, sent, arrives }
     }
 

@@ -68,7 +68,9 @@ impl Tracker {
 
     /// A message arrives; gives what is to be sent, in order.
     pub fn hear(&mut self, now: Instant, socket: u64, text: &str) -> Vec<(u64, String)> {
-        let Some(swarms) = self.swarms.as_mut().filter(|_| self.sockets.contains_key(&socket)) else { return Vec::new() };
+        let Some(swarms) = self.swarms.as_mut().filter(|_| self.sockets.contains_key(&socket)) else {
+            return Vec::new();
+        };
         match Request::parse(text) {
             Ok(request) => {
                 let mut replies = Vec::new();

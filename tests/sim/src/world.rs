@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use core::time::Duration;
 
 use bytes::Bytes;
-use shared::engine::{ClosedBy, Command, Effect, EffectFailure, EffectResult, Engine, Input, Origin, Output, Phase, TorrentSnapshot};
+use shared::engine::{
+    ClosedBy, Command, Effect, EffectFailure, EffectResult, Engine, Input, Origin, Output, Phase,
+    TorrentSnapshot,
+};
 use shared::id::{ConnId, EffectId, TrackerId};
 use shared::limits;
 use shared::rng::Rng;
@@ -22,6 +25,9 @@ use crate::tracker::Tracker;
 
 /// The announce URL of the simulated tracker.
 pub const TRACKER_URL: &str = "ws://tracker.sim/announce";
+
+/// Where the event of a draining send buffer fires.
+const BUFFER_LOW: usize = limits::SEND_BUFFER_HIGH / 2;
 
 /// A world made from a plan, running.
 #[derive(Debug)]
@@ -123,7 +129,8 @@ impl World {
     /// Whether every host that runs has the whole torrent.
     pub fn all_complete(&self) -> bool {
         (0..self.hosts.len()).filter(|host| self.hosts[*host].running.is_some()).all(|host| {
-            self.torrent(host).is_some_and(|torrent| matches!(torrent.phase, Phase::Complete | Phase::Seeding))
+            self.torrent(host)
+                .is_some_and(|torrent| matches!(torrent.phase, Phase::Complete | Phase::Seeding))
         })
     }
 
@@ -303,7 +310,9 @@ impl World {
                         self.link(offering, (host, life, conn));
                         EffectResult::Sdp(format!("answer {host} {life} {}", conn.0))
                     }
-                    None => EffectResult::Failed(EffectFailure::Failed(format!("expected an offer, got {sdp}"))),
+                    None => {
+                        EffectResult::Failed(EffectFailure::Failed(format!("expected an offer, got {sdp}")))
+                    }
                 };
                 self.gathered(host, life, id, result);
             }
@@ -358,9 +367,13 @@ impl World {
             host.life == end.life && host.running.is_some() && !host.isolated
         });
         if !alive || self.net.get(link).lost {
-            let closed = |end: &crate::net::End| Input::ConnectionClosed { conn: end.conn, by: ClosedBy::Unreachable };
+            let closed =
+                |end: &crate::net::End| Input::ConnectionClosed { conn: end.conn, by: ClosedBy::Unreachable };
             for end in &ends {
-                self.at(self.now + Duration::from_secs(10), Happening::Input(end.host, end.life, closed(end)));
+                self.at(
+                    self.now + Duration::from_secs(10),
+                    Happening::Input(end.host, end.life, closed(end)),
+                );
             }
             return;
         }
@@ -385,6 +398,10 @@ impl World {
         }
         let passage = self.net.send(self.now, link, side, data.len());
         self.at(passage.sent, Happening::Sent(link, side, data.len()));
+        let end = &self.net.get(link).ends[side];
+        if end.untold >= BUFFER_LOW && end.buffered <= BUFFER_LOW {
+            self.writable(link, side);
+        }
         let mut from = 0;
         for length in self.net.cuts(data.len()) {
             self.at(passage.arrives, Happening::Arrives(link, passage.to, data.slice(from..from + length)));
@@ -398,12 +415,18 @@ impl World {
         let end = &mut state.ends[side];
         let before = end.buffered;
         end.buffered = before.saturating_sub(length);
-        let threshold = limits::SEND_BUFFER_HIGH / 2;
-        if !lost && end.open && before > threshold && end.buffered <= threshold {
-            let (host, life) = (end.host, end.life);
-            let input = Input::ConnectionWritable { conn: end.conn, buffered: end.buffered };
-            self.at(self.now, Happening::Input(host, life, input));
+        if !lost && end.open && before > BUFFER_LOW && end.buffered <= BUFFER_LOW {
+            self.writable(link, side);
         }
+    }
+
+    /// Tells a host what its send buffer holds.
+    fn writable(&mut self, link: LinkId, side: usize) {
+        let end = &mut self.net.get(link).ends[side];
+        end.untold = 0;
+        let (host, life) = (end.host, end.life);
+        let input = Input::ConnectionWritable { conn: end.conn, buffered: end.buffered };
+        self.at(self.now, Happening::Input(host, life, input));
     }
 
     fn arrives(&mut self, link: LinkId, to: usize, data: Bytes) {

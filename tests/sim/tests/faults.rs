@@ -9,10 +9,13 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn finish(world: &mut World, limit: Duration, what: &str) {
     let done = world.run_until(limit, |world| {
-        world.hosts().iter().all(|host| host.running.is_some() || host.life > 1) && world.all_complete()
+        let gone = |host: usize| host == 0 && world.hosts().len() > 1;
+        (0..world.hosts().len()).all(|host| world.hosts()[host].running.is_some() || gone(host)) && world.all_complete()
     });
     let states: Vec<_> = (0..world.hosts().len())
-        .map(|host| world.torrent(host).map(|torrent| (torrent.phase, torrent.verified_bytes, torrent.waiting)))
+        .map(|host| {
+            world.torrent(host).map(|torrent| (torrent.phase, torrent.verified_bytes, torrent.waiting))
+        })
         .collect();
     assert!(done, "{what}: not complete after {limit:?}: {states:?}\n{}", world.log().tail(80));
 }

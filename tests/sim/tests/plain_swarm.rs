@@ -11,7 +11,9 @@ fn complete(plan: Plan, limit: Duration) -> World {
     let mut world = World::new(plan);
     let started = |world: &World| world.hosts().iter().all(|host| host.running.is_some());
     let done = world.run_until(limit, |world| started(world) && world.all_complete());
-    let states: Vec<_> = (0..hosts).map(|host| world.torrent(host).map(|torrent| (torrent.phase, torrent.verified_bytes))).collect();
+    let states: Vec<_> = (0..hosts)
+        .map(|host| world.torrent(host).map(|torrent| (torrent.phase, torrent.verified_bytes)))
+        .collect();
     assert!(done, "seed {seed}: not complete after {limit:?}: {states:?}\n{}", world.log().tail(60));
     world
 }
@@ -25,7 +27,8 @@ fn one_seed_and_five_leeches_complete_from_any_seed_number() {
 
 #[test]
 fn the_same_seed_gives_the_same_log_byte_for_byte() {
-    let log = |seed| complete(Plan::swarm(seed, 2 * MIB + 1, 4), Duration::from_secs(120)).log().text().to_owned();
+    let log =
+        |seed| complete(Plan::swarm(seed, 2 * MIB + 1, 4), Duration::from_secs(120)).log().text().to_owned();
     let first = log(7);
     assert!(first.len() > 10_000, "a whole transfer was logged");
     assert!(first == log(7), "two runs from one seed differ");
@@ -50,13 +53,20 @@ fn leeches_help_each_other() {
     let taken = world.now().as_millis();
     let given = world.torrent(0).expect("the seed runs").uploaded;
     assert!(taken < 16_000, "took {taken} ms, no better than from one seed alone");
-    assert!(given < 4 * 4 * MIB, "the seed gave {given} bytes, so the leeches gave each other next to nothing");
+    assert!(
+        given < 4 * 4 * MIB,
+        "the seed gave {given} bytes, so the leeches gave each other next to nothing"
+    );
 }
 
 #[test]
 fn a_fast_path_is_used() {
     let mut plan = Plan::swarm(5, 64 * MIB, 1);
-    plan.net = NetPlan { latency_min: Duration::from_millis(10), latency_max: Duration::from_millis(10), ..plan.net };
+    plan.net = NetPlan {
+        latency_min: Duration::from_millis(10),
+        latency_max: Duration::from_millis(10),
+        ..plan.net
+    };
     for host in &mut plan.hosts {
         *host = HostPlan { up: 50_000_000, down: 50_000_000, starts: Duration::ZERO, ..host.clone() };
     }

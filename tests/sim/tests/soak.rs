@@ -54,7 +54,9 @@ fn every_world_completes() {
             started && world.now().as_millis() > 52_000 && world.all_complete()
         });
         let states: Vec<_> = (0..world.hosts().len())
-            .map(|host| world.torrent(host).map(|torrent| (torrent.phase, torrent.verified_bytes, torrent.waiting)))
+            .map(|host| {
+                world.torrent(host).map(|torrent| (torrent.phase, torrent.verified_bytes, torrent.waiting))
+            })
             .collect();
         assert!(done, "SIM_SEED={seed} does not complete: {states:?}\n{}", world.log().tail(80));
     }
