@@ -83,7 +83,7 @@ fn neighbours(port: u16, tls_port: Option<u16>) {
     let (scheme, port) = tls_port.map_or(("http", port), |port| ("https", port));
     let best = url(scheme, (*first, port).into());
     println!("  to scan            {best}");
-    if let Some(code) = lan::qr::code(&best) {
+    if let Some(code) = lan::qr::code(&best, std::io::stdout().is_terminal()) {
         println!("{code}");
     }
 }

@@ -1,8 +1,9 @@
 //! What the parts of a running tracker share.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use shared::rng::Rng;
@@ -14,7 +15,7 @@ use crate::files::Files;
 use crate::frontend::ws::outbox::Outboxes;
 use crate::listener::address::PerAddress;
 use crate::page::Page;
-use crate::swarm::{SocketId, Swarms};
+use crate::swarm::{SocketId, Stats, Swarms};
 
 /// State of a running tracker.
 #[derive(Debug)]
@@ -37,7 +38,19 @@ pub(crate) struct AppState {
     pub(crate) tasks: TaskTracker,
     socket_number: AtomicU64,
     malformed: AtomicU64,
+    stats: Mutex<Option<Counted>>,
 }
+
+/// Numbers, when they were counted, and how long that took.
+#[derive(Debug)]
+struct Counted {
+    stats: Arc<Stats>,
+    at: Instant,
+    took: Duration,
+}
+
+/// Counting everything keeps the swarms locked: at most this part of the time, however often somebody asks.
+const COUNTING_SHARE: u32 = 50;
 
 /// What [`AppState::new`] is made of, besides the configuration.
 pub(crate) struct Parts {
@@ -66,6 +79,7 @@ impl AppState {
             tasks,
             socket_number: AtomicU64::new(1),
             malformed: AtomicU64::new(0),
+            stats: Mutex::new(None),
             config,
         }
     }
@@ -76,6 +90,18 @@ impl AppState {
 
     pub(crate) fn count_malformed(&self) {
         self.malformed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Numbers of now, or of a moment ago where counting takes long.
+    pub(crate) fn stats(&self) -> Arc<Stats> {
+        let mut counted = self.stats.lock();
+        let at = Instant::now();
+        if let Some(recent) = counted.as_ref().filter(|last| at - last.at < last.took * COUNTING_SHARE) {
+            return recent.stats.clone();
+        }
+        let stats = Arc::new(self.swarms.lock().stats());
+        *counted = Some(Counted { stats: stats.clone(), at, took: at.elapsed() });
+        stats
     }
 
     /// Messages so far that were no requests.

@@ -11,7 +11,7 @@ use crate::state::AppState;
 
 /// Numbers of now and since the start.
 pub(crate) async fn stats(State(state): State<Arc<AppState>>) -> Json<Value> {
-    let stats = state.swarms.lock().stats();
+    let stats = state.stats();
     let mut clients: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     for (prefix, peers) in &stats.clients {
         let (name, version) = client(prefix);
