@@ -9,11 +9,7 @@ impl Engine {
     pub(super) fn tracker_opened(&mut self, tracker: TrackerId) {
         if self.trackers.opened(tracker) {
             for info_hash in self.torrents_of(tracker) {
-                self.with(info_hash, |torrent, ctx| {
-                    if torrent.is_active() {
-                        torrent.tracker_opened(ctx, tracker);
-                    }
-                });
+                self.with(info_hash, |torrent, ctx| torrent.tracker_opened(ctx, tracker));
             }
         }
     }
@@ -82,7 +78,7 @@ impl Engine {
         }
     }
 
-    fn torrents_of(&self, tracker: TrackerId) -> Vec<InfoHash> {
+    pub(super) fn torrents_of(&self, tracker: TrackerId) -> Vec<InfoHash> {
         let names = |torrent: &&Torrent| torrent.trackers().any(|of| of == tracker);
         self.torrents.values().filter(names).map(Torrent::info_hash).collect()
     }

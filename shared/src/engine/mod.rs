@@ -222,7 +222,13 @@ impl Engine {
     fn sync_trackers(&mut self) {
         let needed = self.torrents.values().filter(|torrent| torrent.is_active());
         let needed: BTreeSet<TrackerId> = needed.flat_map(Torrent::trackers).collect();
-        self.trackers.sync(&mut self.ctx, &needed);
+        for closed in self.trackers.sync(&mut self.ctx, &needed) {
+            for info_hash in self.torrents_of(closed) {
+                if let Some(torrent) = self.torrents.get_mut(&info_hash) {
+                    torrent.tracker_left(closed);
+                }
+            }
+        }
     }
 
     fn deadline(&self) -> Option<(Instant, Timer)> {

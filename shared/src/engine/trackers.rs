@@ -71,19 +71,22 @@ impl Trackers {
         }
     }
 
-    /// Opens what is needed and closes what is not.
-    pub(super) fn sync(&mut self, ctx: &mut Context, needed: &BTreeSet<TrackerId>) {
+    /// Opens what is needed and closes what is not; answers with the latter.
+    pub(super) fn sync(&mut self, ctx: &mut Context, needed: &BTreeSet<TrackerId>) -> Vec<TrackerId> {
+        let mut closed = Vec::new();
         for (id, tracker) in &mut self.by_id {
             match (needed.contains(id), tracker.socket) {
                 (true, Socket::Idle) => tracker.connect(ctx, *id),
                 (false, Socket::Connecting | Socket::Open) => {
                     ctx.actions.push_back(Action::Disconnect(*id));
                     tracker.socket = Socket::Idle;
+                    closed.push(*id);
                 }
                 (false, Socket::Waiting(_)) => tracker.socket = Socket::Idle,
                 _ => {}
             }
         }
+        closed
     }
 
     /// Tries again what has waited for long enough.

@@ -37,6 +37,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(100);
 /// Silence after which a peer is gone. Stock WebTorrent sends a keep-alive each 55 s, others each two minutes.
 const SILENCE_MAX: Duration = Duration::from_secs(150);
 
+/// How long a peer may take nothing of what waits for it.
+const STUCK_MAX: Duration = Duration::from_secs(120);
+
 /// What the handshake said.
 #[derive(Clone, Copy, Debug)]
 pub struct Shaken {
@@ -302,8 +305,13 @@ impl Peer {
     /// Takes a request back.
     pub fn take_back(&mut self, block: BlockRef) {
         if self.pipeline.cancel(block) {
-            self.tell(&Message::Cancel(request(block)));
+            self.tell_cancel(block);
         }
+    }
+
+    /// Says that a request no longer stands.
+    pub fn tell_cancel(&mut self, block: BlockRef) {
+        self.tell(&Message::Cancel(request(block)));
     }
 
     /// When it is to have shaken hands.
@@ -311,9 +319,16 @@ impl Peer {
         self.shaken.is_none().then(|| self.opened_at + HANDSHAKE_TIMEOUT)
     }
 
-    /// When a keep-alive is due.
+    /// When a keep-alive is due. None is while something waits to be sent anyway.
     pub fn keep_alive_at(&self) -> Option<Instant> {
-        self.shaken.map(|_| self.outbox.last_sent() + KEEP_ALIVE)
+        self.shaken
+            .filter(|_| self.outbox.stuck_since().is_none())
+            .map(|_| self.outbox.last_sent() + KEEP_ALIVE)
+    }
+
+    /// When it is given up on if it takes nothing.
+    pub fn stuck_at(&self) -> Option<Instant> {
+        self.outbox.stuck_since().map(|since| since + STUCK_MAX)
     }
 
     /// When it is gone if it stays silent.

@@ -21,6 +21,8 @@ pub struct Outbox {
     /// Bytes in the host's buffer: what it said last, and what we have given it since.
     buffered: usize,
     last_sent: Instant,
+    /// Since when something waits for the host's buffer to drain.
+    stuck_since: Option<Instant>,
 }
 
 /// What one flush did.
@@ -43,6 +45,7 @@ impl Outbox {
             send_max,
             buffered: 0,
             last_sent: now,
+            stuck_since: None,
         }
     }
 
@@ -108,6 +111,12 @@ impl Outbox {
     /// The host's buffer has drained to `buffered` bytes.
     pub const fn writable(&mut self, buffered: usize) {
         self.buffered = buffered;
+        self.stuck_since = None;
+    }
+
+    /// Since when something waits for the host's buffer to drain.
+    pub const fn stuck_since(&self) -> Option<Instant> {
+        self.stuck_since
     }
 
     /// When anything was last sent.
@@ -132,6 +141,9 @@ impl Outbox {
                 send(data.split_to(self.send_max));
             }
             send(data);
+        }
+        if !self.control.is_empty() || (!self.has_room() && self.has_blocks()) {
+            self.stuck_since = self.stuck_since.or(Some(now));
         }
         flushed
     }

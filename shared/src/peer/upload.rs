@@ -40,7 +40,7 @@ pub struct Read {
 }
 
 impl Upload {
-    /// Takes a request; answers `false` when the queue is full. The same request twice is one.
+    /// Takes a request; answers `false` when the queue is full.
     pub fn push(&mut self, request: Request) -> bool {
         let reading: usize = self.reads.values().map(|reading| reading.requests.len()).sum();
         if self.queue.len() + reading >= limits::REQUESTS_QUEUED_MAX {

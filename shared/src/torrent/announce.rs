@@ -127,6 +127,16 @@ impl Announcer {
             entry.connected = true;
             entry.told = false;
             entry.next = Some(now);
+            entry.state = TrackerState::Connecting;
+        }
+    }
+
+    /// The socket of a tracker was closed here, since no torrent needed it.
+    pub(super) fn left(&mut self, tracker: TrackerId) {
+        if let Some(entry) = self.of(tracker) {
+            entry.silence();
+            entry.connected = false;
+            entry.state = TrackerState::Connecting;
         }
     }
 
@@ -267,10 +277,11 @@ impl Announcer {
     }
 
     /// When something is due.
-    pub(super) fn deadline(&self, active: bool) -> Option<(Instant, Timer)> {
-        let due = |entry: &Entry| entry.gather_until.or(entry.next).filter(|_| entry.connected);
-        let soonest = self.entries.iter().filter_map(due).min().filter(|_| active);
-        soonest.map(|at| (at, Timer::Announce))
+    ///
+    /// Whoever is not in the swarm yet waits until it is known what is here (`known`).
+    pub(super) fn deadline(&self, known: bool) -> Option<(Instant, Timer)> {
+        let due = |entry: &Entry| entry.gather_until.or(entry.next).filter(|_| entry.may_announce(known));
+        self.entries.iter().filter_map(due).min().map(|at| (at, Timer::Announce))
     }
 
     /// What a host shows; `retry` says when the socket of a tracker is tried again.
@@ -301,18 +312,13 @@ impl Announcer {
 
 impl Entry {
     /// Whether an announce is due, or waits for its offers.
-    pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.connected && (self.gather_until.is_some() || self.next.is_some_and(|next| next <= now))
+    pub(super) fn is_due(&self, now: Instant, known: bool) -> bool {
+        self.may_announce(known) && (self.gather_until.is_some() || self.next.is_some_and(|next| next <= now))
     }
 
     /// Whether its socket is open.
     pub(super) const fn is_connected(&self) -> bool {
         self.connected
-    }
-
-    /// Whether it knows that we are here.
-    pub(super) const fn is_told(&self) -> bool {
-        self.told
     }
 
     /// Members besides us that it told of: seeds and leechers.
@@ -325,6 +331,10 @@ impl Entry {
     /// For an answer to somebody's offer.
     pub(super) const fn tracker_id(&self) -> Option<&String> {
         self.tracker_id.as_ref()
+    }
+
+    const fn may_announce(&self, known: bool) -> bool {
+        self.connected && (known || self.told)
     }
 
     fn silence(&mut self) {

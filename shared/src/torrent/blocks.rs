@@ -48,12 +48,6 @@ impl Torrent {
         }
     }
 
-    /// A peer refuses one block. It is not asked for it again as long as there is nothing new to pick.
-    pub(super) fn rejected(&mut self, conn: ConnId, block: BlockRef) {
-        let Some(picker) = &mut self.picker else { return };
-        picker.unasked(block, conn);
-    }
-
     /// A whole piece was hashed.
     pub(super) fn hashed(&mut self, ctx: &mut Context, piece: PieceIndex, result: EffectResult) {
         let digest = match result {

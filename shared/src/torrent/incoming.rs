@@ -10,14 +10,17 @@ impl Torrent {
     pub(super) fn heard(&mut self, ctx: &mut Context, conn: ConnId, heard: Heard) {
         match heard {
             Heard::Shaken(peer_id) => self.shaken(ctx, conn, peer_id),
-            Heard::Extended => self.fetch_metadata(ctx),
+            Heard::Extended => {
+                self.fetch.heard_anew(conn);
+                self.fetch_metadata(ctx);
+            }
             Heard::Pieces => self.pieces_told(ctx, conn),
             Heard::Gained(piece) => self.gained(ctx, conn, piece),
             Heard::Lost(piece) => self.lost(ctx, conn, piece),
             Heard::Choked(given_up) => self.give_back(conn, &given_up),
             Heard::Unchoked | Heard::AllowedFast => self.look_again(conn),
             Heard::Wanting => self.fill_slots(ctx),
-            Heard::Rejected(block) => self.rejected(conn, block),
+            Heard::Rejected(block) => self.give_back(conn, &[block]),
             Heard::Block { block, bytes, matched: _ } => self.block_came(ctx, conn, block, bytes),
             Heard::Request => {}
             Heard::Metadata(message) => self.metadata_came(ctx, conn, message),

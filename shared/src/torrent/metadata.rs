@@ -14,14 +14,17 @@ use crate::peer::Peer;
 use crate::time::Instant;
 use crate::wire::extension::metadata::{BLOCK_LENGTH, MetadataMessage};
 
-/// Blocks asked of one peer at once: half a megabyte, as much as a link with a long round trip needs.
-const ASKED_MAX: usize = 32;
+/// Blocks asked of one peer at once: a quarter of a megabyte, which a slow peer gives within the time-out.
+const ASKED_MAX: usize = 16;
 
 /// Wait for a block of metadata until it is asked of somebody else.
-const BLOCK_TIMEOUT: Duration = Duration::from_secs(15);
+const BLOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Blocks that a peer may refuse before it is left alone.
 const REFUSALS_MAX: u32 = 8;
+
+/// Refusals that a block which does not come in time counts for: two such, and others are asked.
+const LATE_REFUSALS: u32 = REFUSALS_MAX / 2;
 
 /// Metadata on its way: of one length, from all peers that name that length.
 #[derive(Debug, Default)]
@@ -34,8 +37,6 @@ pub(super) struct MetadataFetch {
     alone: Option<ConnId>,
     /// Whether there was a mismatch with several givers.
     suspicious: bool,
-    /// Lengths that led to nothing that matches.
-    wrong_sizes: BTreeSet<usize>,
 }
 
 impl MetadataFetch {
@@ -66,6 +67,30 @@ impl MetadataFetch {
         self.refusals.get(&conn).is_some_and(|count| *count >= REFUSALS_MAX)
     }
 
+    /// A peer said anew what it has: what it refused before, it may give.
+    pub(super) fn heard_anew(&mut self, conn: ConnId) {
+        self.refusals.remove(&conn);
+    }
+
+    /// Keeps a block, also one that came too late; not one that is here, or comes from a peer that is not asked.
+    fn take(&mut self, conn: ConnId, from: PeerId, number: u32, block: Bytes) {
+        let right = block.len() == self.block_length(number);
+        if self.asked.get(&number).is_some_and(|(of, _)| *of == conn) {
+            self.asked.remove(&number);
+            if !right {
+                *self.refusals.entry(conn).or_default() += LATE_REFUSALS;
+            }
+        }
+        let trusted = self.alone.is_none_or(|alone| alone == conn);
+        if let Some(slot) = self.blocks.get_mut(number as usize).filter(|slot| slot.is_none())
+            && right
+            && trusted
+        {
+            *slot = Some((block, from));
+            self.asked.remove(&number);
+        }
+    }
+
     fn block_length(&self, number: u32) -> usize {
         self.size.saturating_sub(number as usize * BLOCK_LENGTH).min(BLOCK_LENGTH)
     }
@@ -78,32 +103,16 @@ impl Torrent {
             return;
         }
         let fetch = &mut self.fetch;
-        let size_of = |peer: &Peer| {
-            let size = peer.metadata_size().and_then(|size| usize::try_from(size).ok())?;
-            (size <= limits::METADATA_MAX).then_some(size)
-        };
-        if fetch.size == 0 {
-            let sizes = self.peers.values().filter_map(size_of);
-            let Some(size) = sizes.filter(|size| !fetch.wrong_sizes.contains(size)).min() else { return };
+        let mut givers = givers(&self.peers, fetch, fetch.size);
+        if givers.is_empty() {
+            // Nobody is left who names this length; somebody may name another.
+            let Some(size) = most_named(&self.peers, fetch) else { return };
             fetch.begin(size);
+            givers = self::givers(&self.peers, fetch, size);
         }
-        let mut givers: Vec<ConnId> = self
-            .peers
-            .values()
-            .filter(|peer| size_of(peer) == Some(fetch.size))
-            .map(|peer| peer.conn)
-            .collect();
-        givers.retain(|conn| !fetch.refuses(*conn));
         if fetch.suspicious {
             fetch.alone = fetch.alone.filter(|conn| givers.contains(conn)).or(givers.first().copied());
             givers.retain(|conn| Some(*conn) == fetch.alone);
-        }
-        if givers.is_empty() {
-            // Nobody is left who names this length; somebody may name another.
-            if fetch.asked.is_empty() {
-                fetch.size = 0;
-            }
-            return;
         }
         let mut next = 0;
         for number in 0..fetch.blocks.len() as u32 {
@@ -134,16 +143,8 @@ impl Torrent {
                 }
             }
             MetadataMessage::Data { piece, total_size: _, block } => {
-                let from = peer.peer_id();
-                let asked = self.fetch.asked.get(&piece).is_some_and(|(of, _)| *of == conn);
-                // A block that was given up on, or that nobody asked for, is not worth an argument.
-                if let (Some(from), true, None) = (from, asked, &self.meta) {
-                    self.fetch.asked.remove(&piece);
-                    if block.len() == self.fetch.block_length(piece) {
-                        self.fetch.blocks[piece as usize] = Some((block, from));
-                    } else {
-                        *self.fetch.refusals.entry(conn).or_default() += 1;
-                    }
+                if let (Some(from), None) = (peer.peer_id(), &self.meta) {
+                    self.fetch.take(conn, from, piece, block);
                     self.metadata_whole(ctx);
                     self.fetch_metadata(ctx);
                 }
@@ -173,7 +174,7 @@ impl Torrent {
         }
         for (number, conn) in late {
             self.fetch.asked.remove(&number);
-            *self.fetch.refusals.entry(conn).or_default() += 1;
+            *self.fetch.refusals.entry(conn).or_default() += LATE_REFUSALS;
         }
         self.fetch_metadata(ctx);
     }
@@ -203,12 +204,30 @@ impl Torrent {
         if let (1, Some(giver)) = (givers.len(), givers.first()) {
             self.ban(ctx, *giver);
         }
-        let named = |peer: &Peer| peer.metadata_size() == Some(size as u64);
-        if !self.peers.values().any(named) {
-            self.fetch.wrong_sizes.insert(size);
-            self.fetch.size = 0;
+    }
+}
+
+/// Length of the metadata that a peer gives, if it is one that we take.
+fn size_of(peer: &Peer) -> Option<usize> {
+    let size = usize::try_from(peer.metadata_size()?).ok()?;
+    (size <= limits::METADATA_MAX).then_some(size)
+}
+
+/// Peers that give metadata of this length.
+fn givers(peers: &BTreeMap<ConnId, Peer>, fetch: &MetadataFetch, size: usize) -> Vec<ConnId> {
+    let gives = |(conn, peer): &(&ConnId, &Peer)| size_of(peer) == Some(size) && !fetch.refuses(**conn);
+    peers.iter().filter(gives).map(|(conn, _)| *conn).collect()
+}
+
+/// The length that most peers name; of several, the least.
+fn most_named(peers: &BTreeMap<ConnId, Peer>, fetch: &MetadataFetch) -> Option<usize> {
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+    for (_, peer) in peers.iter().filter(|(conn, _)| !fetch.refuses(**conn)) {
+        if let Some(size) = size_of(peer) {
+            *counts.entry(size).or_default() += 1;
         }
     }
+    counts.into_iter().min_by_key(|(_, count)| core::cmp::Reverse(*count)).map(|(size, _)| size)
 }
 
 fn matches_hash(blocks: &[Bytes], info_hash: crate::id::InfoHash) -> bool {

@@ -90,6 +90,7 @@ impl Torrent {
         ctx.event(Event::PeerClosed { torrent: self.info_hash, conn, reason });
         if peer.shaken().is_some() {
             self.fill_slots(ctx);
+            self.fetch_metadata(ctx);
         }
         if !self.peers.values().any(|peer| peer.shaken().is_some()) {
             self.alone_since = ctx.now;

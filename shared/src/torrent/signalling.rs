@@ -17,7 +17,7 @@ const OFFERS_OF_SEED: usize = 2;
 impl Torrent {
     /// Adds a tracker. `None` is one that we cannot speak to; `open` whether its socket is.
     pub fn add_tracker(&mut self, ctx: &Context, url: &str, tracker: Option<TrackerId>, open: bool) {
-        self.announcer.add(url, tracker, open && self.is_active(), ctx.now);
+        self.announcer.add(url, tracker, open, ctx.now);
     }
 
     /// Trackers of this torrent.
@@ -30,6 +30,11 @@ impl Torrent {
         if self.trackers().any(|own| own == tracker) {
             self.announcer.opened(tracker, ctx.now);
         }
+    }
+
+    /// The socket of a tracker was closed here, since no torrent needed it.
+    pub fn tracker_left(&mut self, tracker: TrackerId) {
+        self.announcer.left(tracker);
     }
 
     /// The socket of a tracker closed.
@@ -81,8 +86,7 @@ impl Torrent {
         }
         for number in 0..self.announcer.entries.len() {
             let entry = &self.announcer.entries[number];
-            // Whoever is not in the swarm yet waits until it is known what is here.
-            if !entry.is_due(ctx.now) || (self.phase == Phase::Checking && !entry.is_told()) {
+            if !entry.is_due(ctx.now, self.phase != Phase::Checking) {
                 continue;
             }
             let Some(tracker) = entry.tracker else { continue };

@@ -38,7 +38,8 @@ const RATE_WAIT_MAX: Duration = Duration::from_secs(1);
 impl Torrent {
     /// The soonest deadline of all parts.
     pub(super) fn soonest(&self, ctx: &Context) -> Option<(Instant, Timer)> {
-        let mut next = self.announcer.deadline(self.is_active());
+        let announce = self.announcer.deadline(self.phase != super::Phase::Checking);
+        let mut next = announce.filter(|_| self.is_active());
         let mut due = |at: Option<Instant>, timer: Timer| next = soonest(next, at.map(|at| (at, timer)));
         due(self.offers.deadline(), Timer::Offer);
         due(self.dials.values().map(|dial| dial.since + DIAL_TIMEOUT).min(), Timer::Handshake);
@@ -47,6 +48,7 @@ impl Torrent {
             due(peer.handshake_deadline(), Timer::Handshake);
             due(peer.keep_alive_at(), Timer::KeepAlive);
             due(peer.silent_at(), Timer::KeepAlive);
+            due(peer.stuck_at(), Timer::KeepAlive);
             due(peer.pipeline.deadline(), Timer::Request);
         }
         if !self.peers.is_empty() {
@@ -88,11 +90,15 @@ impl Torrent {
         if is_due(peer.silent_at()) {
             return self.close_peer(ctx, conn, CloseReason::Silent);
         }
+        if is_due(peer.stuck_at()) {
+            return self.close_peer(ctx, conn, CloseReason::Stalled);
+        }
         if is_due(peer.keep_alive_at()) {
             peer.tell(&Message::KeepAlive);
             self.dirty.insert(conn);
         }
         if let Some(given_up) = peer.pipeline.time_out(now) {
+            given_up.iter().for_each(|block| peer.tell_cancel(*block));
             self.give_back(conn, &given_up);
             self.dirty.insert(conn);
         }

@@ -8,6 +8,7 @@
 )]
 
 pub mod storage;
+pub mod stranger;
 pub mod tracker;
 
 use std::cmp::Reverse;
@@ -72,7 +73,10 @@ pub struct Host {
     pub held: Option<Vec<(shared::id::EffectId, Effect)>>,
     pub sent: u64,
     pub sends: u64,
-    pub largest_pending: u32,
+    /// Connections whose answer was made.
+    pub answers: Vec<ConnId>,
+    /// What was sent on connections that no engine is at the other end of.
+    pub outgoing: BTreeMap<ConnId, Vec<u8>>,
     /// Changes bytes on their way to this host's peers.
     pub corrupt: Option<fn(&mut Vec<u8>)>,
     buffered: BTreeMap<ConnId, usize>,
@@ -133,7 +137,8 @@ impl World {
             held: None,
             sent: 0,
             sends: 0,
-            largest_pending: 0,
+            answers: Vec::new(),
+            outgoing: BTreeMap::new(),
             corrupt: None,
             buffered: BTreeMap::new(),
             free_at: self.now,
@@ -236,7 +241,10 @@ impl World {
     fn send(&mut self, host: usize, conn: ConnId, data: Bytes) {
         assert!(data.len() <= self.net.max_message, "a send is at most what the remote takes");
         let from = &mut self.hosts[host];
-        let Some((to, remote)) = from.ends.get(&conn).copied() else { return };
+        let Some((to, remote)) = from.ends.get(&conn).copied() else {
+            from.outgoing.entry(conn).or_default().extend_from_slice(&data);
+            return;
+        };
         from.sent += data.len() as u64;
         from.sends += 1;
         let mut data = data.to_vec();
@@ -312,7 +320,10 @@ impl World {
         };
         let result = match effect {
             Effect::Offer { conn } => EffectResult::Sdp(format!("offer {host} {}", conn.0)),
-            Effect::Answer { conn, sdp } => EffectResult::Sdp(format!("answer {host} {} {sdp}", conn.0)),
+            Effect::Answer { conn, sdp } => {
+                self.hosts[host].answers.push(conn);
+                EffectResult::Sdp(format!("answer {host} {} {sdp}", conn.0))
+            }
             Effect::Accept { conn, sdp } => {
                 self.link(host, conn, &sdp);
                 EffectResult::Done
