@@ -1,0 +1,228 @@
+//! Several peers: bad ones, slow ones, too many.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use shared::engine::{Config, Event, Phase};
+use shared::id::PeerId;
+use shared::peer::CloseReason;
+use shared::wire::{Message, Request};
+use support::stranger::Stranger;
+use support::{Net, World, share};
+
+/// Changes a byte in every block that is sent.
+fn spoil(data: &mut Vec<u8>) {
+    if data.len() > 1_000 {
+        let middle = data.len() / 2;
+        data[middle] ^= 0x55;
+    }
+}
+
+fn banned(world: &World, host: usize) -> Vec<PeerId> {
+    let of = |event: &Event| if let Event::PeerBanned { peer, .. } = event { Some(*peer) } else { None };
+    world.hosts[host].events.iter().filter_map(of).collect()
+}
+
+#[test]
+fn a_peer_that_gives_bad_pieces_is_banned_and_the_file_is_right() {
+    let share = share(3_000_000, 1);
+    let mut world = World::new(Net { rate: Some(5_000_000), ..Net::default() });
+    let (bad, good, leech) = (world.host(), world.host(), world.host());
+    world.seed(bad, &share);
+    world.seed(good, &share);
+    world.hosts[bad].corrupt = Some(spoil);
+    world.leech(leech, &share);
+    assert!(
+        world.run_until(60, |world| world.is_complete(leech, &share)),
+        "{:#?}",
+        world.snapshot(leech, &share)
+    );
+    assert_eq!(banned(&world, leech), [world.hosts[bad].engine.peer_id()]);
+    assert!(world.reasons(leech).contains(&CloseReason::Banned));
+    let snapshot = world.snapshot(leech, &share);
+    assert!(snapshot.banned == 1 && snapshot.failed_pieces >= 1 && snapshot.wasted > 0);
+}
+
+#[test]
+fn of_several_givers_of_a_bad_piece_only_the_liar_is_banned() {
+    // Pieces of many blocks and slow links: every piece has several authors.
+    let share = share(20_000_000, 2);
+    for seed in 0..3 {
+        let mut world = World::new(Net { rate: Some(300_000 + seed * 50_000), ..Net::default() });
+        world.check = false;
+        let hosts: Vec<usize> = (0..5).map(|_| world.host()).collect();
+        hosts.iter().for_each(|host| world.seed(*host, &share));
+        world.hosts[hosts[2]].corrupt = Some(spoil);
+        let leech = world.host();
+        world.leech(leech, &share);
+        assert!(world.run_until(200, |world| world.is_complete(leech, &share)));
+        assert_eq!(banned(&world, leech), [world.hosts[hosts[2]].engine.peer_id()]);
+    }
+}
+
+#[test]
+fn only_as_many_are_served_at_once_as_there_are_slots_and_everybody_gets_a_turn() {
+    let share = share(6_000_000, 3);
+    let mut world = World::new(Net { rate: Some(500_000), ..Net::default() });
+    world.check = false;
+    let seed = world.host_with(Config { upload_slots: 2, ..Config::default() });
+    world.seed(seed, &share);
+    world.run(500);
+    let mut leeches: Vec<Stranger> =
+        (1..=6).map(|name| Stranger::shaken(&mut world, seed, share.meta.info_hash(), name)).collect();
+    leeches[0].say(&mut world, &Message::Interested);
+    assert!(leeches[0].heard(&mut world).contains(&Message::Unchoke), "the first is unchoked at once");
+    leeches[1..].iter().for_each(|leech| leech.say(&mut world, &Message::Interested));
+    let mut served = BTreeSet::new();
+    for _ in 0..60 {
+        world.run(10_000);
+        let peers = world.snapshot(seed, &share).peers;
+        let unchoked: Vec<_> = peers.iter().filter(|peer| !peer.choked).map(|peer| peer.conn).collect();
+        assert_eq!(unchoked.len(), 2);
+        served.extend(unchoked);
+        leeches.iter().for_each(|leech| leech.say(&mut world, &Message::KeepAlive));
+    }
+    assert_eq!(served.len(), 6);
+}
+
+#[test]
+fn a_slot_that_becomes_free_is_given_at_once() {
+    let share = share(600_000, 3);
+    let mut world = World::new(Net::default());
+    let seed = world.host_with(Config { upload_slots: 1, ..Config::default() });
+    world.seed(seed, &share);
+    world.run(500);
+    let hash = share.meta.info_hash();
+    let first = Stranger::shaken(&mut world, seed, hash, 1);
+    let mut second = Stranger::shaken(&mut world, seed, hash, 2);
+    first.say(&mut world, &Message::Interested);
+    second.say(&mut world, &Message::Interested);
+    assert!(!second.heard(&mut world).contains(&Message::Unchoke));
+    let by = shared::engine::ClosedBy::Remote;
+    world.input(seed, shared::engine::Input::ConnectionClosed { conn: first.conn, by });
+    assert!(second.heard(&mut world).contains(&Message::Unchoke));
+}
+
+#[test]
+fn at_the_end_idle_peers_are_asked_as_well_and_told_when_it_came() {
+    let share = share(64 * 1024, 4);
+    let mut world = World::new(Net::default());
+    let leech = world.host();
+    world.leech(leech, &share);
+    world.run(500);
+    let hash = share.meta.info_hash();
+    let mut slow = Stranger::shaken(&mut world, leech, hash, 1);
+    slow.say(&mut world, &Message::HaveAll);
+    slow.say(&mut world, &Message::Unchoke);
+    let asked_of = |stranger: &mut Stranger, world: &mut World| -> BTreeSet<Request> {
+        let heard = stranger.heard(world);
+        heard.into_iter().filter_map(|m| if let Message::Request(r) = m { Some(r) } else { None }).collect()
+    };
+    let first = asked_of(&mut slow, &mut world);
+    assert_eq!(first.len(), 4, "every block is asked of the first peer");
+    let mut fast = Stranger::shaken(&mut world, leech, hash, 2);
+    fast.say(&mut world, &Message::HaveAll);
+    fast.say(&mut world, &Message::Unchoke);
+    assert_eq!(asked_of(&mut fast, &mut world), first, "and again of the idle second one");
+    let request = *first.first().expect("four");
+    let at = request.piece as usize * share.meta.layout().piece_length() as usize + request.begin as usize;
+    let block = bytes::Bytes::copy_from_slice(&share.bytes[at..at + request.length as usize]);
+    fast.say(&mut world, &Message::Piece { piece: request.piece, begin: request.begin, block });
+    assert!(slow.heard(&mut world).contains(&Message::Cancel(request)));
+}
+
+#[test]
+fn a_block_has_one_owner_as_long_as_others_are_free() {
+    let share = share(4_000_000, 5);
+    let mut world = World::new(Net::default());
+    let leech = world.host();
+    world.leech(leech, &share);
+    world.run(500);
+    let mut all = BTreeSet::new();
+    for name in 1..=5 {
+        let mut stranger = Stranger::shaken(&mut world, leech, share.meta.info_hash(), name);
+        stranger.say(&mut world, &Message::HaveAll);
+        stranger.say(&mut world, &Message::Unchoke);
+        for message in stranger.heard(&mut world) {
+            if let Message::Request(request) = message {
+                assert!(all.insert(request), "{request:?} was asked for twice");
+            }
+        }
+    }
+    assert!(all.len() >= 20);
+}
+
+#[test]
+fn a_peer_that_stops_giving_does_not_stop_the_download() {
+    let share = share(3_000_000, 6);
+    let mut world = World::new(Net { rate: Some(1_000_000), ..Net::default() });
+    world.check = false;
+    let leech = world.host();
+    world.leech(leech, &share);
+    world.run(500);
+    let stuck = Stranger::shaken(&mut world, leech, share.meta.info_hash(), 1);
+    stuck.say(&mut world, &Message::HaveAll);
+    stuck.say(&mut world, &Message::Unchoke);
+    let seed = world.host();
+    world.seed(seed, &share);
+    assert!(
+        world.run_until(15, |world| world.is_complete(leech, &share)),
+        "endgame goes around the stuck peer"
+    );
+    assert_ne!(stuck.closed(&world), Some(CloseReason::Banned));
+}
+
+#[test]
+fn a_seed_that_leaves_is_replaced_by_another() {
+    let share = share(4_000_000, 7);
+    let mut world = World::new(Net { rate: Some(1_000_000), ..Net::default() });
+    let (seed, leech) = (world.host(), world.host());
+    world.seed(seed, &share);
+    world.leech(leech, &share);
+    assert!(world.run_until(30, |world| world.snapshot(leech, &share).verified_bytes > 2_000_000));
+    world.kill(seed);
+    world.run(30_000);
+    let waiting = world.snapshot(leech, &share).waiting;
+    assert!(matches!(waiting, Some(shared::engine::Waiting::Peers { since_ms: 25_000.. })), "{waiting:?}");
+    let other = world.host();
+    world.seed(other, &share);
+    assert!(world.run_until(30, |world| world.is_complete(leech, &share)));
+    let snapshot = world.snapshot(leech, &share);
+    assert!(snapshot.downloaded < 4_600_000, "{} bytes for 4000000", snapshot.downloaded);
+}
+
+#[test]
+fn seeds_do_not_keep_each_other() {
+    let share = share(100_000, 8);
+    let mut world = World::new(Net::default());
+    let (one, two) = (world.host(), world.host());
+    world.seed(one, &share);
+    world.run(1_000);
+    world.seed(two, &share);
+    world.run(5_000);
+    assert!(world.hosts[one].ends.is_empty() && world.hosts[two].ends.is_empty());
+    assert_eq!(world.phase(one, &share), Phase::Seeding);
+}
+
+#[test]
+fn a_large_swarm_stays_within_its_bounds() {
+    let share = share(2_000_000, 9);
+    let mut world =
+        World::new(Net { rate: Some(2_000_000), latency: Duration::from_millis(20), ..Net::default() });
+    world.check = false;
+    let seed = world.host_with(Config { peers_per_torrent: 8, ..Config::default() });
+    world.seed(seed, &share);
+    let leeches: Vec<usize> =
+        (0..20).map(|_| world.host_with(Config { peers_per_torrent: 8, ..Config::default() })).collect();
+    for leech in &leeches {
+        world.leech(*leech, &share);
+        world.run(50);
+    }
+    let done = |world: &mut World| {
+        assert!(world.hosts.iter().all(|host| host.ends.len() <= 8));
+        leeches.iter().all(|leech| world.phase(*leech, &share) == Phase::Complete)
+    };
+    assert!(world.run_until(300, done));
+}
