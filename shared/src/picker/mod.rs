@@ -247,7 +247,7 @@ impl Picker {
     }
 
     /// Gives up pieces that `conn` alone was to give, since it gives nothing for now. Their blocks that came are to be
-    /// thrown away. Called after all that it owned is [`Picker::unasked`].
+    /// thrown away, and those that it is still asked for taken back.
     pub fn abandon(&mut self, conn: ConnId) -> Vec<PieceIndex> {
         let of_conn = |(piece, begun): (&PieceIndex, &Begun)| (begun.only == Some(conn)).then_some(*piece);
         let pieces: Vec<_> = self.begun.iter().filter_map(of_conn).collect();
@@ -315,3 +315,6 @@ impl Picker {
         self.begun.iter().map(|(piece, begun)| (*piece, begun.any_received()))
     }
 }
+
+#[cfg(test)]
+mod tests;

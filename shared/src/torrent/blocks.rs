@@ -40,10 +40,14 @@ impl Torrent {
         for block in blocks {
             picker.unasked(*block, conn);
         }
-        let abandoned = picker.abandon(conn);
-        if let Some(store) = &mut self.store {
-            for piece in abandoned {
+        for piece in picker.abandon(conn) {
+            if let Some(store) = &mut self.store {
                 self.wasted += store.discard(piece);
+            }
+            // What it was still asked for of that piece is for somebody else as well.
+            if let Some(peer) = self.peers.get_mut(&conn) {
+                let asked: Vec<BlockRef> = peer.pipeline.of_piece(piece).collect();
+                asked.into_iter().for_each(|block| peer.take_back(block));
             }
         }
     }

@@ -73,6 +73,7 @@ pub struct Host {
     pub held: Option<Vec<(shared::id::EffectId, Effect)>>,
     pub sent: u64,
     pub sends: u64,
+    pub offers_made: usize,
     /// Connections whose answer was made.
     pub answers: Vec<ConnId>,
     /// What was sent on connections that no engine is at the other end of.
@@ -101,6 +102,8 @@ pub struct World {
     next: u64,
     pub check: bool,
     pub steps: u64,
+    /// Connections do not open.
+    pub unreachable: bool,
 }
 
 impl World {
@@ -115,6 +118,7 @@ impl World {
             next: 0,
             check: true,
             steps: 0,
+            unreachable: false,
         }
     }
 
@@ -137,6 +141,7 @@ impl World {
             held: None,
             sent: 0,
             sends: 0,
+            offers_made: 0,
             answers: Vec::new(),
             outgoing: BTreeMap::new(),
             corrupt: None,
@@ -319,7 +324,10 @@ impl World {
             _ => self.net.storage_delay,
         };
         let result = match effect {
-            Effect::Offer { conn } => EffectResult::Sdp(format!("offer {host} {}", conn.0)),
+            Effect::Offer { conn } => {
+                self.hosts[host].offers_made += 1;
+                EffectResult::Sdp(format!("offer {host} {}", conn.0))
+            }
             Effect::Answer { conn, sdp } => {
                 self.hosts[host].answers.push(conn);
                 EffectResult::Sdp(format!("answer {host} {} {sdp}", conn.0))
@@ -346,6 +354,9 @@ impl World {
         };
         let (to, remote) = (to as usize, ConnId(remote));
         if !self.hosts[to].alive || self.hosts[to].closed.iter().any(|(closed, _)| *closed == remote) {
+            return;
+        }
+        if self.unreachable {
             return;
         }
         self.hosts[host].ends.insert(conn, (to, remote));

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use shared::id::{InfoHash, PeerId};
-use shared::tracker::ws::{Announce, Event, Failure, Request, Response};
+use shared::tracker::ws::{Announce, Event, Failure, Offer, Request, Response};
 
 /// A tracker that relays each offer to another member, in order.
 #[derive(Default)]
@@ -14,6 +14,9 @@ pub struct Tracker {
     /// Refuses every announce with this; whether the info-hash is named.
     pub refuse: Option<(String, bool)>,
     pub relayed: u32,
+    /// Keeps the offers of the first announce until somebody else announces, so that both sides' offers cross.
+    pub eager: bool,
+    kept: Vec<(PeerId, Vec<Offer>)>,
 }
 
 pub struct Member {
@@ -65,6 +68,17 @@ impl Tracker {
         let interval = self.interval.unwrap_or(120);
         let mut replies =
             vec![(host, Response::Announced { info_hash, interval, complete, incomplete }.to_json())];
+        if self.eager && members.len() == 1 {
+            self.kept.push((peer_id, offers));
+            return replies;
+        }
+        for (peer_id, offers) in std::mem::take(&mut self.kept) {
+            for offer in offers.into_iter().take(1) {
+                let response =
+                    Response::Offer { info_hash, peer_id, offer_id: offer.offer_id, offer: offer.offer };
+                replies.push((host, response.to_json()));
+            }
+        }
         let others = members.iter().filter(|member| member.peer != peer_id);
         for (offer, member) in offers.into_iter().zip(others) {
             self.relayed += 1;
