@@ -62,7 +62,7 @@ pub const RATE_CHART: &str = "Rate, last 120 s";
 pub const UNKNOWN_NAME: &str = "Unnamed transfer";
 pub const LINK_BROKEN: &str = "This link can't be read.";
 pub const LINK_BROKEN_NEXT: &str = "Nothing was contacted. A link here starts with magnet: or is 40 characters of 0\u{2013}9 and a\u{2013}f; ask for it again.";
-pub const THIS_SERVER: &str = "this page's server";
+pub const THIS_SERVER: &str = "this server";
 pub const ASKED_ON_DOWNLOAD: &str = "Not contacted yet: asked when you download, or now.";
 pub const NOBODY_YET: &str = "Nobody yet";
 pub const LEFT: &str = "a peer that has left";
@@ -222,8 +222,8 @@ pub const NO_CLIPBOARD: &str =
     "This browser gives the page no clipboard here. Select the text and press Ctrl+C.";
 
 // Piece field
-pub const CELL_DIRECT: &str = "verified, straight from a peer";
-pub const CELL_RELAYED: &str = "verified, through a relay";
+pub const CELL_DIRECT: &str = "verified, direct";
+pub const CELL_RELAYED: &str = "verified, relayed";
 pub const CELL_HERE: &str = "verified on this device";
 pub const CELL_VERIFYING: &str = "being verified";
 pub const CELL_RECEIVED: &str = "arriving";
@@ -275,7 +275,7 @@ pub const TRACKER_OK: &str = "ok";
 pub const TRACKER_REFUSED: &str = "refused";
 pub const TRACKER_UNREACHABLE: &str = "out of reach";
 pub const TRACKER_UNSUPPORTED: &str = "not reachable from a browser; left alone";
-pub const TRACKER_NEXT: &str = "next in";
+pub const TRACKER_NEXT: &str = "next";
 pub const CHECK_TRACKER: &str = "meeting server";
 pub const CHECK_NETWORK: &str = "your network";
 pub const CHECK_PEERS: &str = "people connected:";
@@ -400,3 +400,8 @@ pub const WASTED: &str = "Thrown away";
 pub const ALSO_NAMED: &str = "The link also names";
 pub const NOTHING_TO_COPY: &str = "There is no link in view to copy.";
 pub const ERASE: &str = "Erase";
+
+/// What may still be stored.
+pub fn free(bytes: u64) -> String {
+    [&units::bytes(bytes), " free"].concat()
+}

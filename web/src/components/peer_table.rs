@@ -90,10 +90,10 @@ fn PeerRow(view: RwSignal<TransferView>, conn: ConnId, giving: bool) -> impl Int
             <th scope="row" title=move || peer.with(|peer| peer.client.clone())>
                 <span class="file"><i class=move || ["swatch shade-", &(slot % 3).to_string(), " ", path.with(|path| path.0)].concat() aria-hidden="true"></i>
                 {move || peer.with(name)}</span></th>
-            <td><span class=move || ["badge ", path.with(|path| path.0)].concat()><b>{move || path.with(|path| path.1)}</b>{move || path.with(|path| path.2.clone())}</span></td>
-            {(!giving).then(|| view! { <td class="number">{move || moving(peer.with(|peer| peer.down_rate))}</td> })}
-            <td class="number">{move || moving(peer.with(|peer| peer.up_rate))}</td>
-            {(!giving).then(|| view! { <td class="number">{move || units::count(u64::from(peer.with(|peer| peer.given)))}</td> })}
+            <td class="by"><span class=move || ["badge ", path.with(|path| path.0)].concat()><b>{move || path.with(|path| path.1)}</b>{move || path.with(|path| path.2.clone())}</span></td>
+            {(!giving).then(|| view! { <td class="number down">{move || moving(peer.with(|peer| peer.down_rate))}</td> })}
+            <td class="number up">{move || moving(peer.with(|peer| peer.up_rate))}</td>
+            {(!giving).then(|| view! { <td class="number gave">{move || units::count(u64::from(peer.with(|peer| peer.given)))}</td> })}
             <td class="has">
                 <progress max="100" prop:value=move || has().to_string() aria-label=text::COL_HAS></progress>
                 <span>{move || has()} " %"</span>

@@ -16,11 +16,13 @@ pub fn TransferField(view: RwSignal<TransferView>) -> impl IntoView {
     let summary = Memo::new(move |_| {
         view.with(|view| text::pieces_verified(view.torrent.verified_pieces, view.torrent.pieces))
     });
+    let known = Memo::new(move |_| view.with(|view| view.torrent.pieces > 0));
+    let plain = Signal::derive(move || !known.get());
     let describe = move |cell: usize| view.with(|view| described(view, cell, cells.with(|cells| cells.run)));
     let copies = Memo::new(move |_| view.with(copies));
     view! {
         <Show when=move || cells.with(|cells| cells.pieces > 0)>
-            <PieceField cells percent summary describe/>
+            <PieceField cells percent summary describe plain/>
             <p class="availability note">{copies}</p>
         </Show>
     }

@@ -58,7 +58,7 @@ fn ThemeChoice() -> impl IntoView {
 
 fn abilities(can: &Capabilities) -> impl IntoView + use<> {
     let memory = units::bytes(can.memory_cap_bytes);
-    let free = can.quota.map(|quota| text::fits(quota.free())).unwrap_or_default();
+    let free = can.quota.map(|quota| text::free(quota.free())).unwrap_or_default();
     let lines = [
         (can.secure_context, text::CAN_SECURE, text::CANNOT_SECURE, String::new()),
         (can.webrtc, text::CAN_WEBRTC, text::CANNOT_WEBRTC, String::new()),

@@ -11,7 +11,7 @@ use crate::components::limits::LimitChoice;
 use crate::components::link_form::LinkForm;
 use crate::components::object_head::ObjectHead;
 use crate::components::peer_table::PeerTable;
-use crate::components::piece_field::{Cells, PieceField};
+use crate::components::piece_field::{Cells, PieceField, piece_count};
 use crate::components::share_link::ShareLink;
 use crate::components::status_line::StatusLine;
 use crate::components::tracker_list::TrackerList;
@@ -20,9 +20,6 @@ use crate::components::transfer_frame::TransferFrame;
 use crate::routes::Route;
 use crate::state::{Creating, use_ui};
 use crate::{text, units};
-
-/// Cells of the field while files are hashed, where a cell is no piece yet: about as many as the torrent will have.
-const HASHING_CELLS: (u64, u64) = (24, 1_200);
 
 /// What the view is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,9 +79,9 @@ fn Hashing(creating: Creating) -> impl IntoView {
     let id = creating.id;
     let creation = Memo::new(move |_| all.with(|all| all.iter().find(|one| one.id == id).cloned()));
     let total: u64 = creating.files.iter().map(|file| file.1).sum();
-    let cells = (total / 262_144).clamp(HASHING_CELLS.0, HASHING_CELLS.1) as u32;
+    let pieces = piece_count(total);
     let done = move || creation.with(|one| one.as_ref().map_or(0, |one| one.hashed_bytes));
-    let field = Signal::derive(move || Cells::fraction(done(), total, cells));
+    let field = Signal::derive(move || Cells::fraction(done(), total, pieces));
     let percent = Signal::derive(move || units::percent(done(), total));
     let summary =
         Signal::derive(move || [text::FINGERPRINTING, " ", &percent.get().to_string(), " %"].concat());
@@ -104,7 +101,7 @@ fn Hashing(creating: Creating) -> impl IntoView {
         <article class="desk" data-testid="creating">
             <div class="object">
                 <header class="object-head"><h1>{name}</h1><p class="meta"><span>{facts}</span></p></header>
-                <PieceField cells=field percent summary describe=move |_| text::CELL_BEING_READ.to_owned()/>
+                <PieceField cells=field percent summary describe=move |_| text::CELL_BEING_READ.to_owned() plain=true/>
                 {move || match failed() {
                     Some(reason) => view! { <p class="status wrong" data-testid="error">{reason}</p> }.into_any(),
                     None => view! { <p class="status">{move || creation.with(|one| one.as_ref().map(hashing_words))}</p> }.into_any(),

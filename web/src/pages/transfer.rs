@@ -68,6 +68,9 @@ fn Broken(reason: String) -> impl IntoView {
 fn Opened(info_hash: InfoHash, view: RwSignal<TransferView>, opening: StoredValue<Opening>) -> impl IntoView {
     let phase = Memo::new(move |_| view.with(|view| view.torrent.phase));
     let known = Memo::new(move |_| view.with(|view| view.torrent.pieces > 0));
+    let early = Memo::new(move |_| {
+        !matches!(phase.get(), Phase::Complete | Phase::Seeding | Phase::Paused | Phase::Error)
+    });
     let moved = Memo::new(move |_| view.with(|view| view.torrent.downloaded + view.torrent.uploaded > 0));
     view! {
         <TransferFrame info_hash view>
@@ -88,7 +91,7 @@ fn Opened(info_hash: InfoHash, view: RwSignal<TransferView>, opening: StoredValu
             </div>
             <aside>
                 <Actions info_hash view/>
-                <Foreign opening/>
+                <Show when=move || early.get()><Foreign opening/></Show>
                 <TrackerList info_hash view/>
                 <Show when=move || known.get()><ShareLink info_hash view/></Show>
             </aside>
@@ -175,11 +178,11 @@ fn Actions(info_hash: InfoHash, view: RwSignal<TransferView>) -> impl IntoView {
         move || view.with(|view| (view.torrent.downloaded, view.torrent.uploaded, view.torrent.wasted));
     view! {
         <section class="card">
-            <dl class="figures">
+            <Show when=move || { figures().0 + figures().1 > 0 }><dl class="figures">
                 <dt>{text::DOWNLOADED}</dt><dd>{move || units::bytes(figures().0)}</dd>
                 <dt>{text::UPLOADED}</dt><dd>{move || units::bytes(figures().1)}</dd>
                 <dt>{text::WASTED}</dt><dd>{move || units::bytes(figures().2)}</dd>
-            </dl>
+            </dl></Show>
             <div class="buttons">
                 <Show when=move || runs.get()><button type="button" on:click=move |_| ui.client().pause(info_hash)>{text::PAUSE}</button></Show>
                 <button type="button" on:click=move |_| ui.remove(info_hash, false)>{text::REMOVE}</button>

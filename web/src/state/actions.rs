@@ -49,8 +49,7 @@ impl Ui {
 
     fn share(self, files: Vec<SharedFile>) {
         let listed = files.iter().map(|shared| (shared.path.join("/"), shared.file.size() as u64)).collect();
-        let name = torrent_name(&files);
-        let id = self.client().share(files, name);
+        let id = self.client().share(files, None);
         self.creating.set(Some(Creating { id, files: listed }));
         self.show(Route::Share(None));
     }
@@ -128,15 +127,4 @@ impl Ui {
             self.say(line);
         });
     }
-}
-
-/// A name for files that lie in no common folder; inside one, the folder names them.
-fn torrent_name(files: &[SharedFile]) -> Option<String> {
-    let first = files.first()?.path.first()?;
-    if files.iter().all(|file| file.path.first() == Some(first)) {
-        return None;
-    }
-    let mut roots: Vec<&String> = files.iter().filter_map(|file| file.path.first()).collect();
-    roots.dedup();
-    Some([first, " and ", &(roots.len() - 1).to_string(), " more"].concat())
 }

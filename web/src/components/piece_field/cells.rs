@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use shared::engine::PieceState;
 use shared::id::ConnId;
+use shared::limits;
+use shared::metainfo::builder::piece_length;
 
 use crate::client::{PathKind, TransferView};
 
@@ -72,16 +74,23 @@ pub const fn slot_of(byte: u8) -> u8 {
     byte >> 3
 }
 
+/// Pieces that a torrent of this size has if it was made here: what to draw until its metadata says.
+pub fn piece_count(total: u64) -> u32 {
+    u32::try_from(total.div_ceil(u64::from(piece_length(total)))).unwrap_or(0).min(limits::PIECES_MAX)
+}
+
 impl Cells {
-    /// The field of a transfer.
+    /// The field of a transfer; empty cells where only its size is known.
     pub fn of(view: &TransferView) -> Self {
+        if view.torrent.pieces == 0 {
+            return Self::fraction(0, 0, piece_count(view.torrent.total_bytes));
+        }
         Self::from_field(&view.torrent.field, &sources(view))
     }
 
     /// A field of which a share is done, from the front: while files are being hashed in order.
     pub fn fraction(done: u64, whole: u64, pieces: u32) -> Self {
-        let whole = whole.max(1);
-        let full = (u128::from(done) * u128::from(pieces) / u128::from(whole)) as usize;
+        let full = (u128::from(done) * u128::from(pieces) / u128::from(whole.max(1))) as usize;
         let mut field = vec![PieceState::Missing as u8; pieces as usize];
         let full = full.min(field.len());
         field[..full].fill(PieceState::Verified as u8);

@@ -12,7 +12,7 @@ use leptos::ev;
 use leptos::html::Canvas;
 use leptos::prelude::*;
 
-pub use cells::{Cell, Cells, Source, slot_of, state_of};
+pub use cells::{Cell, Cells, Source, piece_count, slot_of, state_of};
 use layout::Grid;
 use legend::Legend;
 use paint::{Emphasis, Painter, Palette};
@@ -38,6 +38,9 @@ pub fn PieceField(
     /// What to say of the cell under the pointer.
     #[prop(into)]
     describe: Callback<usize, String>,
+    /// Whether cells stand for nothing in particular yet, and need no legend.
+    #[prop(into, optional)]
+    plain: Signal<bool>,
 ) -> impl IntoView {
     let ui = use_ui();
     let canvas = NodeRef::<Canvas>::new();
@@ -80,6 +83,7 @@ pub fn PieceField(
             <div class="field-foot">
                 {move || match cursor.get() {
                     Some(cell) => view! { <span class="readout">{describe.run(cell)}</span> }.into_any(),
+                    None if plain.get() => ().into_any(),
                     None => view! { <Legend cells/> }.into_any(),
                 }}
             </div>

@@ -188,7 +188,7 @@ struct Square {
 /// Peers on the same kind of path differ by strength, in three steps.
 fn shade(cell: &Cell) -> f64 {
     match (cell.source, cell.slot % 3) {
-        (Source::Here, _) | (_, 1) => 1.0,
+        (Source::Here | Source::Relayed, _) | (_, 1) => 1.0,
         (_, 2) => 0.78,
         _ => 0.6,
     }
