@@ -90,7 +90,9 @@ async fn walk(root: FileSystemEntry, found: &mut Vec<SharedFile>) -> Result<(), 
     let mut left = vec![(Vec::new(), root)];
     while let Some((mut path, entry)) = left.pop() {
         path.push(entry.name());
-        if let Some(folder) = entry.dyn_ref::<FileSystemDirectoryEntry>() {
+        if entry.is_directory() {
+            // Asked of the entry, not of its class: Chromium has that under another name.
+            let folder: &FileSystemDirectoryEntry = entry.unchecked_ref();
             for child in children(&folder.create_reader()).await? {
                 left.push((path.clone(), child));
             }
