@@ -2,7 +2,7 @@
 //! HTTP/2. One port for everything in clear, one for everything over TLS.
 //!
 //! [`start`] binds the ports and says where it listens; [`Running::until`] serves until asked to end. The [`swarm`] store
-//! is pure and may be driven without any of the rest.
+//! is pure and may be driven without any of the rest. For Unix: files are opened part by part below an open directory.
 
 mod app;
 pub mod cli;
@@ -26,6 +26,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::crypto::aws_lc_rs;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -184,9 +185,7 @@ fn own_names(config: &Config) -> Vec<String> {
 }
 
 /// Raises the limit on open files as far as it goes, and lowers the number of connections to what it allows.
-#[cfg(unix)]
 fn fit_open_files(connections: usize) -> usize {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = connections as u64 + OPEN_FILES_RESERVE;
     let Some(now) = current.filter(|current| *current < wanted) else { return connections };
@@ -203,9 +202,4 @@ fn fit_open_files(connections: usize) -> usize {
         );
     }
     fitting.min(connections)
-}
-
-#[cfg(not(unix))]
-const fn fit_open_files(connections: usize) -> usize {
-    connections
 }

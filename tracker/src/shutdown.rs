@@ -2,14 +2,14 @@
 
 use std::io;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 /// Returns when the process is asked to end: SIGINT (Ctrl-C) or SIGTERM.
 ///
 /// # Errors
 ///
 /// If signals cannot be listened to.
-#[cfg(unix)]
 pub async fn requested() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
@@ -17,14 +17,4 @@ pub async fn requested() -> io::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
-}
-
-/// Returns when the process is asked to end: Ctrl-C.
-///
-/// # Errors
-///
-/// If signals cannot be listened to.
-#[cfg(not(unix))]
-pub async fn requested() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
 }

@@ -1,16 +1,41 @@
-//! `/stats.json`, with bittorrent-tracker's field names and a few of our own.
+//! `/stats.json`, with bittorrent-tracker's field names and a few of our own; `/stats` shows the same to people.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
+use axum::response::IntoResponse as _;
+use http::header::{self, HeaderMap};
+use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::html;
 use crate::state::AppState;
 
 /// Numbers of now and since the start.
-pub(crate) async fn stats(State(state): State<Arc<AppState>>) -> Json<Value> {
+pub(crate) async fn json(State(state): State<Arc<AppState>>) -> Json<Value> {
+    Json(numbers(&state))
+}
+
+/// The same as a page, or as JSON if the client asks for that.
+pub(crate) async fn page(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response<Body> {
+    let numbers = numbers(&state);
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accept.contains("application/json") && !accept.contains("text/html") {
+        return Json(numbers).into_response();
+    }
+    let mut rows = String::new();
+    for (name, value) in numbers.as_object().into_iter().flatten().filter(|(_, value)| value.is_number()) {
+        let _ = writeln!(rows, "<tr><td>{name}</td><td>{value}</td></tr>");
+    }
+    let head = "<thead><tr><th scope=\"col\">Number</th><th scope=\"col\">Value</th></tr></thead>";
+    html::page(StatusCode::OK, "Tracker", &format!("<table>\n{head}\n<tbody>\n{rows}</tbody>\n</table>"))
+}
+
+fn numbers(state: &AppState) -> Value {
     let stats = state.stats();
     let mut clients: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     for (prefix, peers) in &stats.clients {
@@ -18,7 +43,7 @@ pub(crate) async fn stats(State(state): State<Arc<AppState>>) -> Json<Value> {
         *clients.entry(name).or_default().entry(version).or_default() += peers;
     }
     let counters = stats.counters;
-    Json(json!({
+    json!({
         "torrents": stats.torrents,
         // Swarms without members do not exist here.
         "activeTorrents": stats.torrents,
@@ -42,7 +67,7 @@ pub(crate) async fn stats(State(state): State<Arc<AppState>>) -> Json<Value> {
         "membersExpired": counters.members_expired,
         "malformedRequests": state.malformed(),
         "uptimeSeconds": state.clock.now().as_millis() / 1_000,
-    }))
+    })
 }
 
 /// Name and version of a program that marks its peer_id in Azureus's style: `-`, two letters, four characters of the
@@ -51,7 +76,7 @@ fn client(prefix: &[u8]) -> (String, String) {
     let (b'-', Some(&[a, b, v0, v1, v2, v3, b'-'])) =
         (prefix[0], prefix.get(1..8).and_then(|rest| rest.first_chunk()))
     else {
-        return ("unknown".to_owned(), "unknown".to_owned());
+        return unknown(prefix);
     };
     let name = match [a, b] {
         [b'W', b'W'] => "WebTorrent",
@@ -60,7 +85,7 @@ fn client(prefix: &[u8]) -> (String, String) {
         letters if letters.iter().all(u8::is_ascii_alphanumeric) => {
             return (String::from_utf8_lossy(&letters).into_owned(), digits([v0, v1, v2, v3]));
         }
-        _ => return ("unknown".to_owned(), "unknown".to_owned()),
+        _ => return unknown(prefix),
     };
     // WebTorrent writes two digits for the major and two for the minor number.
     let pair = |tens: u8, ones: u8| match tens {
@@ -70,8 +95,16 @@ fn client(prefix: &[u8]) -> (String, String) {
     (name.to_owned(), format!("{}.{}", pair(v0, v1), pair(v2, v3)))
 }
 
+fn unknown(prefix: &[u8]) -> (String, String) {
+    ("unknown".to_owned(), prefix.iter().copied().map(printable).collect())
+}
+
 fn digits<const N: usize>(bytes: [u8; N]) -> String {
-    bytes.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' }).collect()
+    bytes.into_iter().map(printable).collect()
+}
+
+fn printable(byte: u8) -> char {
+    if byte.is_ascii_graphic() { char::from(byte) } else { '?' }
 }
 
 #[cfg(test)]
@@ -86,8 +119,8 @@ mod tests {
             (b"-WW1203-", "WebTorrent", "12.3"),
             (b"-qB4650-", "qB", "4650"),
             (b"-PM0010-", "Piecemeal", "0010"),
-            (b"-\0\xff1234-", "unknown", "unknown"),
-            (b"M7-9-2--", "unknown", "unknown"),
+            (b"-\0\xff1234-", "unknown", "-??1234-"),
+            (b"M7-9-2--", "unknown", "M7-9-2--"),
         ] {
             assert_eq!(client(prefix), (name.to_owned(), version.to_owned()));
         }

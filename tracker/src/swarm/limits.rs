@@ -14,6 +14,9 @@ pub struct Limits {
     /// Offers of one announce that are relayed; the rest is dropped. The reference server takes 82, nobody sends more
     /// than ten.
     pub offers_per_announce: usize,
+    /// Longest offer or answer that is relayed, in bytes. With more, a stranger could fill the queue of a peer behind a
+    /// slow line and so have it closed.
+    pub offer_bytes: usize,
     /// Memberships (torrent and peer_id) of one socket.
     pub members_per_socket: usize,
     /// Peer_ids of one socket in one swarm. A page with several clients has a few.
@@ -37,6 +40,7 @@ impl Default for Limits {
             member_timeout: Duration::from_secs(3 * 120),
             offer_timeout: Duration::from_secs(120),
             offers_per_announce: 20,
+            offer_bytes: shared::limits::SDP_MAX,
             members_per_socket: 1_024,
             peer_ids_per_swarm: 16,
             members_per_torrent: 100_000,

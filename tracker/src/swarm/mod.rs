@@ -233,7 +233,9 @@ impl Swarms {
     }
 
     /// Gives each offer to one other member.
-    fn relay(&mut self, now: Instant, from: MemberKey, offers: Vec<Offer>, replies: &mut Vec<Reply>) {
+    fn relay(&mut self, now: Instant, from: MemberKey, mut offers: Vec<Offer>, replies: &mut Vec<Reply>) {
+        let made = offers.len();
+        offers.retain(|offer| offer.offer.get().len() <= self.limits.offer_bytes);
         let Some(slot) = self.index.get(&from).copied() else { return };
         let seed = self.members.get(slot).is_some_and(|member| member.seed);
         let Some(torrent) = self.torrents.get(&from.info_hash) else { return };
@@ -242,7 +244,7 @@ impl Swarms {
         // Neither the announcer nor anybody who uses its peer_id: a peer takes no offer from itself.
         let acceptable = |slot| self.members.get(slot).is_some_and(|m| m.key.peer_id != from.peer_id);
         let receivers = select::pick(&mut self.rng, leeches, seeds, wanted, acceptable);
-        self.counters.offers_unwanted += (offers.len() - receivers.len()) as u64;
+        self.counters.offers_unwanted += (made - receivers.len()) as u64;
         let MemberKey { info_hash, peer_id, socket } = from;
         for (Offer { offer_id, offer }, slot) in offers.into_iter().zip(receivers) {
             let Some(receiver) = self.members.get(slot).map(|member| member.key.socket) else { continue };
@@ -279,6 +281,10 @@ impl Swarms {
             }
         }
         let key = OfferKey { info_hash, receiver: socket, offerer: to_peer_id, offer_id };
+        if answer.get().len() > self.limits.offer_bytes {
+            self.counters.answers_unexpected += 1;
+            return;
+        }
         // The answerer hears nothing, as with the reference server: stock clients take a failure for a tracker's.
         let Some(pending) = self.offers.take(&key) else {
             self.counters.answers_unexpected += 1;

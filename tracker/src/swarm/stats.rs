@@ -21,7 +21,7 @@ pub struct Counters {
     pub offers_expired: u64,
     /// Answers delivered to the peer that made the offer.
     pub answers_relayed: u64,
-    /// Answers to offers that are unknown, expired, answered, or somebody else's to answer.
+    /// Answers to offers that are unknown, expired, answered, or somebody else's to answer; and answers beyond a bound.
     pub answers_unexpected: u64,
     /// Scrapes.
     pub scrapes: u64,

@@ -254,6 +254,26 @@ fn bounds_refuse_with_a_reason_and_spare_those_who_are_in() {
 }
 
 #[test]
+fn offers_and_answers_that_are_too_long_are_not_relayed() {
+    let limits = Limits { offer_bytes: 20, ..Limits::default() };
+    let mut swarms = Swarms::new(limits, Rng::from_seed([0; 32]));
+    (1..=2).for_each(|socket| swarms.open(SocketId(socket), Family::V4));
+    join(&mut swarms, 1, 1, 9);
+    let long = raw(&format!("{{\"sdp\":\"{}\"}}", "x".repeat(20)));
+    let mut request = announce(peer(2), Some(9), Event::Started, &["long", "short"]);
+    if let Request::Announce(announce) = &mut request {
+        announce.offers[0].offer = long.clone();
+    }
+    assert_eq!(ask(&mut swarms, 0, 2, request)[1..], [said(1, "offer short of 2")]);
+    let mut request = answer(peer(1), peer(2), "short");
+    if let Request::Answer(answer) = &mut request {
+        answer.answer = long;
+    }
+    assert!(ask(&mut swarms, 0, 1, request).is_empty());
+    assert_eq!(ask(&mut swarms, 0, 1, answer(peer(1), peer(2), "short")).len(), 1);
+}
+
+#[test]
 fn several_peers_of_one_socket_meet_each_other_and_leave_together() {
     let mut swarms = opened(1);
     join(&mut swarms, 1, 1, 9);

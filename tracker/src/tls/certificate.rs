@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -148,9 +149,7 @@ fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
     let temporary = PathBuf::from(format!("{}.{}.new", path.display(), std::process::id()));
     let _ = fs::remove_file(&temporary);
     let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.write(true).create_new(true).mode(0o600);
     let mut file = options.open(&temporary)?;
     file.write_all(contents)?;
     file.sync_all()?;
@@ -159,21 +158,12 @@ fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
 
 fn make_private_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).mode(0o700);
     builder.create(path)
 }
 
-#[cfg(unix)]
 fn is_open_to_others(path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
     fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-const fn is_open_to_others(_path: &Path) -> bool {
-    false
 }
 
 #[cfg(test)]
@@ -202,10 +192,9 @@ mod tests {
         assert_eq!(Certificate::load(&data, &two, days(361)).unwrap_err(), "the old one ends soon");
     }
 
-    #[cfg(unix)]
     #[test]
     fn nobody_else_can_read_the_key() {
-        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        use std::os::unix::fs::PermissionsExt as _;
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
         let names = names(&["localhost"]);

@@ -258,4 +258,8 @@ async fn stats_have_the_field_names_of_the_reference() {
     ] {
         assert_eq!(stats[name], value, "{name}");
     }
+    let page = server.get("/stats", &[]).await;
+    assert!(String::from_utf8_lossy(page.body()).contains("<td>peersAll</td><td>2</td>"));
+    let json = server.get("/stats", &[("accept", "application/json")]).await;
+    assert_eq!(serde_json::from_slice::<Value>(json.body()).unwrap()["peersAll"], 2);
 }

@@ -97,7 +97,7 @@ async fn deaf_peer(server: &Server, name: &str) -> Peer {
 #[tokio::test]
 async fn who_does_not_read_is_closed_and_harms_nobody() {
     let net = NetLimits { queue_bytes: 300_000, message_burst: 100_000, ..NetLimits::default() };
-    let swarm = Limits { pending_per_socket: 100_000, ..Limits::default() };
+    let swarm = Limits { pending_per_socket: 100_000, offer_bytes: 100_000, ..Limits::default() };
     let server = Server::start(Config { net, swarm, ..Config::default() }).await;
     let mut deaf = deaf_peer(&server, "deaf").await;
     deaf.announce("t", json!(1), "started", &[]).await;
