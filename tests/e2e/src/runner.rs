@@ -62,6 +62,8 @@ pub struct Context {
     scratch: TempDir,
     kept: PathBuf,
     profiles: Mutex<Vec<Arc<Profile>>>,
+    /// Trackers run on until the artifacts of a failure are saved, or every page would show a lost tracker.
+    trackers: Mutex<Vec<tracker::Process>>,
     tolerated: Mutex<Vec<String>>,
 }
 
@@ -80,12 +82,14 @@ impl Context {
 
     /// A tracker on loopback.
     pub async fn tracker(&self) -> Result<Tracker> {
-        Tracker::start(&tracker::Options::default(), self.scratch.path()).await
+        self.tracker_with(&tracker::Options::default()).await
     }
 
     /// A tracker started in a given way.
     pub async fn tracker_with(&self, options: &tracker::Options) -> Result<Tracker> {
-        Tracker::start(options, self.scratch.path()).await
+        let tracker = Tracker::start(options, self.scratch.path()).await?;
+        self.trackers.lock().unwrap_or_else(PoisonError::into_inner).push(tracker.process());
+        Ok(tracker)
     }
 
     /// A file of random bytes under a path inside the test's directory; gives its path and SHA-256.
@@ -281,6 +285,7 @@ async fn run_all(
             scratch: tempfile::Builder::new().prefix(test.name).tempdir_in(&scratch)?,
             kept,
             profiles: Mutex::default(),
+            trackers: Mutex::default(),
             tolerated: Mutex::default(),
         });
         let started = Instant::now();

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -10,6 +11,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
 
 use crate::target;
 
@@ -35,13 +37,16 @@ impl Default for Options {
     }
 }
 
+/// The running executable; it ends when nobody holds it any more.
+pub type Process = Arc<Mutex<Child>>;
+
 /// A running tracker.
 #[derive(Debug)]
 pub struct Tracker {
     host: String,
     port: u16,
     tls_port: u16,
-    process: Child,
+    process: Process,
     log: PathBuf,
 }
 
@@ -93,13 +98,14 @@ impl Tracker {
             .kill_on_drop(true)
             .spawn()
             .context("starting the tracker")?;
-        let mut tracker = Self { host: options.host.clone(), port, tls_port, process, log };
+        let process = Arc::new(Mutex::new(process));
+        let tracker = Self { host: options.host.clone(), port, tls_port, process, log };
         let end = Instant::now() + Duration::from_secs(20);
         loop {
             if tracker.get("/health").await.is_ok_and(|(status, _)| status == 200) {
                 return Ok(tracker);
             }
-            if let Some(status) = tracker.process.try_wait()? {
+            if let Some(status) = tracker.process.lock().await.try_wait()? {
                 bail!("the tracker ended with {status}:\n{}", tracker.log());
             }
             ensure!(Instant::now() < end, "the tracker does not answer /health:\n{}", tracker.log());
@@ -127,14 +133,19 @@ impl Tracker {
         (self.port, self.tls_port)
     }
 
+    /// The running executable.
+    pub fn process(&self) -> Process {
+        Arc::clone(&self.process)
+    }
+
     /// What it wrote so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Ends it at once.
-    pub async fn kill(mut self) -> Result<()> {
-        self.process.kill().await.context("ending the tracker")
+    pub async fn kill(self) -> Result<()> {
+        self.process.lock().await.kill().await.context("ending the tracker")
     }
 
     /// Status and body of a GET.
