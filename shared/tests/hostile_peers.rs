@@ -123,7 +123,7 @@ fn what_is_merely_unknown_or_harmless_closes_nothing() {
         stranger.say(&mut world, &message);
     }
     assert_eq!(stranger.closed(&world), None);
-    let heard = stranger.heard(&mut world);
+    let heard = stranger.heard(&world);
     assert_eq!(heard.last(), Some(&Message::Reject(block)), "asked while choked: {heard:?}");
     assert!(heard.contains(&Message::HaveAll));
 }
@@ -173,12 +173,12 @@ fn a_flood_of_requests_is_refused_beyond_what_we_queue() {
     let mut stranger = Stranger::shaken(&mut world, host, share.meta.info_hash(), 1);
     world.hosts[host].held = Some(Vec::new());
     stranger.say(&mut world, &Message::Interested);
-    assert!(stranger.heard(&mut world).contains(&Message::Unchoke));
+    assert!(stranger.heard(&world).contains(&Message::Unchoke));
     for _ in 0..limits::REQUESTS_QUEUED_MAX + 5 {
         stranger.say(&mut world, &request(0, 0, 16_384));
     }
     let refused =
-        stranger.heard(&mut world).iter().filter(|message| matches!(message, Message::Reject(_))).count();
+        stranger.heard(&world).iter().filter(|message| matches!(message, Message::Reject(_))).count();
     assert_eq!(refused, 5);
     assert_eq!(stranger.closed(&world), None);
 }
@@ -188,9 +188,9 @@ fn a_block_is_taken_once_and_only_when_asked_for() {
     let (mut world, host, share) = leeching();
     let mut stranger = Stranger::shaken(&mut world, host, share.meta.info_hash(), 1);
     stranger.say(&mut world, &Message::HaveAll);
-    assert!(stranger.heard(&mut world).contains(&Message::Interested));
+    assert!(stranger.heard(&world).contains(&Message::Interested));
     stranger.say(&mut world, &Message::Unchoke);
-    let heard = stranger.heard(&mut world);
+    let heard = stranger.heard(&world);
     let asked: Vec<Request> =
         heard.iter().filter_map(|m| if let Message::Request(r) = m { Some(*r) } else { None }).collect();
     assert!(asked.len() >= 4, "{heard:?}");
@@ -214,7 +214,7 @@ fn a_choke_gives_blocks_back_and_late_ones_are_still_welcome() {
     stranger.say(&mut world, &Message::HaveAll);
     stranger.say(&mut world, &Message::Unchoke);
     let asked = stranger
-        .heard(&mut world)
+        .heard(&world)
         .into_iter()
         .find_map(|m| if let Message::Request(r) = m { Some(r) } else { None });
     let asked = asked.expect("a request");
@@ -238,7 +238,7 @@ fn a_peer_that_refuses_everything_is_not_asked_for_ever() {
     stranger.say(&mut world, &Message::Unchoke);
     let mut refused = 0;
     for _ in 0..1_000 {
-        let heard = stranger.heard(&mut world);
+        let heard = stranger.heard(&world);
         for message in heard {
             if let Message::Request(request) = message {
                 refused += 1;
@@ -264,7 +264,7 @@ fn lies_about_metadata_are_found_out() {
     let ids = Ids { metadata: Some(3), ..Ids::default() };
     ExtendedHandshake { ids, metadata_size: Some(size), ..ExtendedHandshake::default() }.encode(&mut payload);
     liar.say(&mut world, &Message::Extended { id: 0, payload: payload.into() });
-    for message in liar.heard(&mut world) {
+    for message in liar.heard(&world) {
         let Message::Extended { id: 3, payload } = message else { continue };
         let MetadataMessage::Request { piece } = MetadataMessage::decode(&payload).expect("valid") else {
             continue;
@@ -295,7 +295,7 @@ fn a_silent_peer_is_closed_and_a_quiet_one_kept() {
     }
     assert_eq!(silent.closed(&world), Some(CloseReason::Silent));
     assert_eq!(quiet.closed(&world), None);
-    assert!(quiet.heard(&mut world).contains(&Message::KeepAlive));
+    assert!(quiet.heard(&world).contains(&Message::KeepAlive));
 }
 
 #[test]

@@ -79,7 +79,7 @@ pub struct Host {
     /// What was sent on connections that no engine is at the other end of.
     pub outgoing: BTreeMap<ConnId, Vec<u8>>,
     /// Changes bytes on their way to this host's peers.
-    pub corrupt: Option<fn(&mut Vec<u8>)>,
+    pub corrupt: Option<fn(&mut [u8])>,
     buffered: BTreeMap<ConnId, usize>,
     free_at: Instant,
     pub timeout: Option<Instant>,

@@ -67,7 +67,7 @@ impl Stranger {
     }
 
     /// What the engine said since the last call.
-    pub fn heard(&mut self, world: &mut World) -> Vec<Message> {
+    pub fn heard(&mut self, world: &World) -> Vec<Message> {
         let all = world.hosts[self.host].outgoing.get(&self.conn).map_or(&[][..], Vec::as_slice);
         self.framer.push(Bytes::copy_from_slice(&all[self.taken..]));
         self.taken = all.len();
