@@ -134,6 +134,31 @@ fn at_the_end_idle_peers_are_asked_as_well_and_told_when_it_came() {
 }
 
 #[test]
+fn what_one_peer_gives_up_an_idle_one_is_asked_for_at_once() {
+    let share = share(4_000_000, 5);
+    let mut world = World::new(Net::default());
+    let leech = world.host();
+    world.leech(leech, &share);
+    world.run(500);
+    let hash = share.meta.info_hash();
+    let mut first = Stranger::shaken(&mut world, leech, hash, 1);
+    first.say(&mut world, &Message::HaveAll);
+    first.say(&mut world, &Message::Unchoke);
+    let asked = first
+        .heard(&world)
+        .into_iter()
+        .find_map(|m| if let Message::Request(r) = m { Some(r) } else { None });
+    let asked = asked.expect("a request");
+    let mut second = Stranger::shaken(&mut world, leech, hash, 2);
+    second.say(&mut world, &Message::HaveNone);
+    second.say(&mut world, &Message::Have(asked.piece));
+    second.say(&mut world, &Message::Unchoke);
+    assert!(!second.heard(&world).iter().any(|message| matches!(message, Message::Request(_))));
+    first.say(&mut world, &Message::Choke);
+    assert!(second.heard(&world).contains(&Message::Request(asked)));
+}
+
+#[test]
 fn a_block_has_one_owner_as_long_as_others_are_free() {
     let share = share(4_000_000, 5);
     let mut world = World::new(Net::default());

@@ -65,3 +65,51 @@ impl Blame {
 fn digest(block: &Bytes) -> [u8; 20] {
     Sha1::digest(block).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ConnId;
+    use crate::layout::Layout;
+
+    fn author(number: u8) -> Author {
+        Author { conn: ConnId(number.into()), peer: PeerId([number; 20]) }
+    }
+
+    fn verifying(blocks: &[(&'static [u8], u8)]) -> Verifying {
+        let (blocks, authors) =
+            blocks.iter().map(|(block, by)| (Bytes::from_static(block), author(*by))).unzip();
+        Verifying { blocks, authors }
+    }
+
+    fn piece() -> PieceIndex {
+        Layout::new(16_384, [16_384]).expect("valid").piece(0).expect("in range")
+    }
+
+    #[test]
+    fn a_single_author_is_convicted_at_once() {
+        let mut blame = Blame::default();
+        assert_eq!(blame.failed(piece(), &verifying(&[(b"x", 1), (b"y", 1)])), Some(author(1)));
+        assert!(!blame.suspects(piece()));
+    }
+
+    #[test]
+    fn of_several_authors_only_those_whose_blocks_differ_are_convicted() {
+        let mut blame = Blame::default();
+        assert_eq!(blame.failed(piece(), &verifying(&[(b"a", 1), (b"X", 2), (b"c", 3), (b"Y", 2)])), None);
+        assert!(blame.suspects(piece()));
+        let right = [b"a", b"b", b"c", b"d"].map(|block| Bytes::from_static(block));
+        assert_eq!(blame.matched(piece(), &right), BTreeSet::from([author(2)]));
+        assert!(!blame.suspects(piece()));
+        assert!(blame.matched(piece(), &right).is_empty(), "nobody is convicted twice for the same");
+    }
+
+    #[test]
+    fn the_oldest_bans_are_forgotten() {
+        let mut blame = Blame::default();
+        let peer = |number: usize| PeerId(core::array::from_fn(|at| (number >> (8 * (at % 4))) as u8));
+        (0..=limits::BANNED_MAX).for_each(|number| blame.ban(peer(number)));
+        assert!(!blame.is_banned(&peer(0)));
+        assert!(blame.is_banned(&peer(1)) && blame.is_banned(&peer(limits::BANNED_MAX)));
+    }
+}

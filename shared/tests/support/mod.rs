@@ -294,7 +294,8 @@ impl World {
 
     fn tell(&mut self, host: usize, tracker: TrackerId, text: String) {
         self.hosts[host].told.push((self.now, text.clone()));
-        let Some(url) = self.hosts[host].sockets.get(&tracker).cloned() else { return };
+        let url = self.hosts[host].sockets.get(&tracker).cloned();
+        let url = url.expect("only a tracker whose socket is open is told anything");
         for (to, text) in self.tracker.message(host, &url, &text) {
             let Some((tracker, _)) = self.hosts[to].sockets.iter().find(|(_, socket)| **socket == url) else {
                 continue;
