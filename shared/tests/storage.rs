@@ -213,6 +213,7 @@ fn a_resume_record_follows_every_acknowledged_write_one_at_a_time() {
     assert!(world.run_until(60, |world| world.phase(leech, &share) == Phase::Complete));
     world.run(100);
     let record = world.hosts[leech].storage.records.get(&hash).cloned().expect("a record");
+    assert_eq!(shared::engine::verified_bytes(&record, &share.meta), Some(2_000_000));
     let persists = world.hosts[leech].storage.persists;
     assert!(persists <= share.meta.layout().pieces() + 1);
     // Whoever finds that record finds everything.

@@ -14,7 +14,7 @@ mod trackers;
 
 pub use crate::torrent::{
     Effect, EffectFailure, EffectResult, Event, FileSnapshot, Opened, PeerSnapshot, Phase, PieceState,
-    Snapshot, Timer, TorrentSnapshot, TrackerSnapshot, TrackerState, Waiting,
+    Snapshot, Timer, TorrentSnapshot, TrackerSnapshot, TrackerState, Waiting, verified_bytes,
 };
 pub use command::{Command, Origin};
 pub use config::Config;
