@@ -30,7 +30,6 @@ pub use context::{Action, Context, Job};
 pub use effect::{Effect, EffectFailure, EffectResult, Opened};
 pub use event::Event;
 pub use resume::verified_bytes;
-pub use resume::verified_bytes;
 pub use snapshot::{
     FileSnapshot, PeerSnapshot, Phase, PieceState, Snapshot, TorrentSnapshot, TrackerSnapshot, TrackerState,
     Waiting,

@@ -6,7 +6,6 @@ use sha1::{Digest as _, Sha1};
 use crate::bitfield::Bitfield;
 use crate::id::InfoHash;
 use crate::metainfo::Metainfo;
-use crate::metainfo::Metainfo;
 
 /// First bytes of a record; the last is the version of what follows.
 const MAGIC: &[u8; 8] = b"PMRESUM\x01";
@@ -49,19 +48,6 @@ pub fn verified_bytes(record: &[u8], metainfo: &Metainfo) -> Option<u64> {
     let have = decode(record, metainfo.info_hash(), layout.pieces())?;
     let pieces = have.ones().filter_map(|number| layout.piece(number));
     Some(pieces.map(|piece| u64::from(layout.piece_size(piece))).sum())
-}
-
-/// Bytes of the pieces that a resume record says are verified and written, of this torrent; `None` if it is no record of
-/// it. For hosts that list interrupted downloads without opening them.
-pub fn verified_bytes(record: &[u8], metainfo: &Metainfo) -> Option<u64> {
-    let layout = metainfo.layout();
-    let have = decode(record, metainfo.info_hash(), layout.pieces())?;
-    Some(
-        have.ones()
-            .filter_map(|number| layout.piece(number))
-            .map(|piece| u64::from(layout.piece_size(piece)))
-            .sum(),
-    )
 }
 
 #[cfg(test)]
