@@ -50,6 +50,9 @@ impl Torrent {
             peer.set_interested(ctx.now, self.phase == Phase::Downloading);
         }
         if has_all(peer.pieces().known()) {
+            if peer.up.total() > 0 {
+                self.fulfilled += 1;
+            }
             self.close_if_useless(ctx, conn);
         }
     }

@@ -79,6 +79,8 @@ pub struct Torrent {
     picker: Option<Picker>,
     blame: Blame,
     bans: u32,
+    /// Peers that we gave something and that then had everything.
+    fulfilled: u32,
     failed_pieces: u32,
     peers: BTreeMap<ConnId, Peer>,
     dials: BTreeMap<ConnId, Dial>,
@@ -138,6 +140,7 @@ impl Torrent {
             picker: None,
             blame: Blame::default(),
             bans: 0,
+            fulfilled: 0,
             failed_pieces: 0,
             peers: BTreeMap::new(),
             dials: BTreeMap::new(),

@@ -176,15 +176,14 @@ impl Torrent {
         self.count_missing();
     }
 
-    /// Tells peers that lack them that we have these pieces.
+    /// Tells peers that we have these pieces: those that have them too, so that a sender sees how far its receivers are.
     pub(super) fn tell_have(&mut self, pieces: &[u32]) {
-        let Some(meta) = &self.meta else { return };
         for (conn, peer) in self.peers.iter_mut().filter(|(_, peer)| peer.shaken().is_some()) {
             for number in pieces {
-                if !meta.layout().piece(*number).is_some_and(|piece| peer.pieces().has(piece)) {
-                    peer.tell(&Message::Have(*number));
-                    self.dirty.insert(*conn);
-                }
+                peer.tell(&Message::Have(*number));
+            }
+            if !pieces.is_empty() {
+                self.dirty.insert(*conn);
             }
         }
     }
@@ -220,7 +219,8 @@ impl Torrent {
         }
     }
 
-    /// Closes peers with which there is nothing to exchange: both sides have everything.
+    /// Closes peers with which there is nothing to exchange: both sides have everything. Not at the very moment of
+    /// completion: whoever gave the last piece is to hear of it first.
     pub(super) fn close_seeds(&mut self, ctx: &mut Context) {
         if !self.is_complete() {
             return;

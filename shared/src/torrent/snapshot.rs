@@ -119,6 +119,8 @@ pub struct TorrentSnapshot {
     pub availability: (u32, f32),
     /// The magnet link (`magnet:?xt=…`), name, length and trackers included.
     pub magnet: String,
+    /// Peers that we gave something and that then had everything: delivered.
+    pub fulfilled: u32,
     /// Times a peer was banned here.
     pub banned: u32,
     /// Pieces that did not match and were thrown away.

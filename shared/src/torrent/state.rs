@@ -48,9 +48,6 @@ impl Torrent {
             self.announcer.needs_peers(ctx.now);
         }
         self.update_interest(ctx);
-        if complete {
-            self.close_seeds(ctx);
-        }
     }
 
     /// The last piece is verified and written.

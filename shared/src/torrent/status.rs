@@ -46,6 +46,7 @@ impl Torrent {
             availability: self.picker.as_ref().map_or((0, 0.0), |picker| picker.availability()),
             magnet: self.magnet(),
             banned: self.bans,
+            fulfilled: self.fulfilled,
             failed_pieces: self.failed_pieces,
         }
     }

@@ -74,6 +74,7 @@ impl Torrent {
         }
         if self.choke_at <= now {
             self.choke_round(ctx);
+            self.close_seeds(ctx);
         }
         if !self.limited.is_empty() && (ctx.upload.ready(now) || ctx.download.ready(now)) {
             self.dirty.append(&mut self.limited);

@@ -243,6 +243,7 @@ fn empty(phase: Phase) -> TransferView {
             availability: (0, 0.0),
             magnet: foreign_link(),
             banned: 0,
+            fulfilled: 0,
             failed_pieces: 0,
         },
         paths: BTreeMap::new(),
