@@ -5,13 +5,14 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-/// Chunks kept: a few peers reading at different places of one torrent, at 1 MiB each.
-const CHUNKS: usize = 8;
+/// Bytes kept: what a few peers that read at different places of one torrent want next.
+const CACHED_MAX: u64 = 8 * 1024 * 1024;
 
 /// Chunks of one length, aligned to it, the least recently used given up first.
 #[derive(Debug)]
 pub struct ReadCache {
     chunk: u64,
+    most: usize,
     /// Most recently used last.
     chunks: VecDeque<(u64, Bytes)>,
 }
@@ -19,7 +20,8 @@ pub struct ReadCache {
 impl ReadCache {
     /// An empty cache of chunks of this many bytes, at least 1.
     pub fn new(chunk: u32) -> Self {
-        Self { chunk: u64::from(chunk.max(1)), chunks: VecDeque::with_capacity(CHUNKS) }
+        let chunk = u64::from(chunk.max(1));
+        Self { chunk, most: (CACHED_MAX / chunk).clamp(1, 1024) as usize, chunks: VecDeque::new() }
     }
 
     /// The chunk in which the byte at `offset` lies; may reach over the end of the torrent.
@@ -36,7 +38,7 @@ impl ReadCache {
 
     /// Keeps a chunk, as the one used last.
     pub fn put(&mut self, start: u64, bytes: Bytes) {
-        if self.chunks.len() == CHUNKS {
+        if self.chunks.len() == self.most {
             self.chunks.pop_front();
         }
         self.chunks.push_back((start, bytes));
@@ -55,10 +57,11 @@ mod tests {
 
     #[test]
     fn a_chunk_is_kept_until_it_is_written_to_or_others_were_used_since() {
-        let mut cache = ReadCache::new(10);
-        assert_eq!(cache.chunk_of(19), 10..20);
-        for start in 0..CHUNKS as u64 {
-            cache.put(start * 10, Bytes::from(vec![start as u8; 10]));
+        let mut cache = ReadCache::new(2 * 1024 * 1024);
+        cache.chunk = 10;
+        assert_eq!((cache.most, cache.chunk_of(19)), (4, 10..20));
+        for start in 0..4_u8 {
+            cache.put(u64::from(start) * 10, Bytes::from(vec![start; 10]));
         }
         let first = cache.take(0).expect("cached");
         cache.put(0, first);

@@ -150,6 +150,9 @@ impl Storage for Backend {
     }
 }
 
+/// Reading less than that at once costs no less.
+const SMALLEST_CHUNK: u32 = 128 * 1024;
+
 /// A backend with a cache of what was read: peers ask for blocks of 16 KiB, one after the other.
 pub struct CachedStorage {
     backend: Backend,
@@ -160,7 +163,9 @@ pub struct CachedStorage {
 impl CachedStorage {
     /// Puts a cache before `backend`.
     pub fn new(backend: Backend, layout: Rc<Layout>) -> Self {
-        let cache = ReadCache::new(backend.read_ahead());
+        // Pieces are asked for in any order: what is read beyond a piece is for nothing.
+        let chunk = backend.read_ahead().min(layout.piece_length().max(SMALLEST_CHUNK));
+        let cache = ReadCache::new(chunk.min(backend.read_ahead()));
         Self { backend, layout, cache }
     }
 

@@ -36,6 +36,8 @@ pub struct Opfs {
     open: VecDeque<(usize, SyncFile)>,
     record: Option<SyncFile>,
     opened: Opened,
+    /// Bytes that are missing, until it is known that they have room.
+    unweighed: Option<u64>,
 }
 
 impl Opfs {
@@ -55,14 +57,22 @@ impl Opfs {
             }
             opened.check = stored_bytes > 0;
         }
-        let missing = layout.total().saturating_sub(stored_bytes);
-        if let Some(quota) = quota::estimate().await
-            && quota.free() < missing
-        {
-            return Err(StorageError::NoSpace { needed: missing, available: Some(quota.free()) });
-        }
+        let unweighed = Some(layout.total().saturating_sub(stored_bytes));
         let (open, record) = (VecDeque::new(), None);
-        Ok(Self { claim, layout, torrent, directory, open, record, opened })
+        Ok(Self { claim, layout, torrent, directory, open, record, opened, unweighed })
+    }
+
+    /// Before the first byte is written: whether all that is missing has room. A download that fails at nine tenths
+    /// helps nobody.
+    async fn weigh(&mut self) -> Result<(), StorageError> {
+        let Some(needed) = self.unweighed else { return Ok(()) };
+        if let Some(quota) = quota::estimate().await
+            && quota.free() < needed
+        {
+            return Err(StorageError::NoSpace { needed, available: Some(quota.free()) });
+        }
+        self.unweighed = None;
+        Ok(())
     }
 
     /// Which of the torrent's directories this is.
@@ -170,6 +180,7 @@ impl Storage for Opfs {
     }
 
     async fn write(&mut self, offset: u64, blocks: &[Bytes]) -> Result<(), StorageError> {
+        self.weigh().await?;
         let mut at = offset;
         for block in blocks {
             let ranges: Vec<FileRange> = self.layout.file_ranges(at, block.len() as u64).collect();
