@@ -1,6 +1,6 @@
 //! The tracker's command.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -28,7 +28,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+        .with_ansi(std::io::stderr().is_terminal())
+        // It would report a closed standard error on standard error, and panic.
+        .log_internal_errors(false);
     if args.log_json {
         lines.json().init()
     } else {
@@ -37,7 +39,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let shutdown = tracker::shutdown::requested();
     let lan = args.lan;
     let running = tracker::start(args.into_config()?).await?;
-    announce(&running, lan);
+    // Whoever closed standard output does not want to know, and the tracker can do without.
+    let _ = std::io::stdout().write_all(announcement(&running, lan).as_bytes());
     let drained = running
         .until(async {
             if let Err(error) = shutdown.await {
@@ -49,43 +52,40 @@ async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says on standard output where the tracker is to be found, one address a line.
-fn announce(running: &Running, lan: bool) {
+/// Where the tracker is to be found, one address a line.
+fn announcement(running: &Running, lan: bool) -> String {
     let (port, tls) = (running.address().port(), running.tls_address());
-    println!("Piecemeal tracker {}", env!("CARGO_PKG_VERSION"));
-    println!("  page and tracker   {}", url("http", running.address()));
+    let mut text = format!("Piecemeal tracker {}\n", env!("CARGO_PKG_VERSION"));
+    let mut line = |label: &str, value: &str| text.push_str(&format!("  {label:<18} {value}\n"));
+    line("page and tracker", &url("http", running.address()));
     if let Some(address) = tls {
-        println!("  the same over TLS  {}", url("https", address));
+        line("the same over TLS", &url("https", address));
     }
     if let Some(fingerprint) = running.fingerprint() {
-        println!("  certificate        SHA-256 {fingerprint}");
+        line("certificate", &format!("SHA-256 {fingerprint}"));
         if running.certificate_is_generated() {
-            println!(
-                "                     made here: browsers warn; compare the fingerprint before you go on"
-            );
+            line("", "made here: browsers warn; compare the fingerprint before you go on");
         }
     }
     if lan {
-        neighbours(port, tls.map(|address| address.port()));
+        text.push_str(&neighbours(port, tls.map(|address| address.port())));
     }
+    text
 }
 
-fn neighbours(port: u16, tls_port: Option<u16>) {
+fn neighbours(port: u16, tls_port: Option<u16>) -> String {
     let addresses = lan::addresses();
     let Some(first) = addresses.first() else {
-        println!("  no address on a local network was found; is this host connected?");
-        return;
+        return "  no address on a local network was found; is this host connected?\n".to_owned();
     };
-    for address in &addresses {
-        println!("  on this network    {}", url("http", (*address, port).into()));
-    }
+    let lines = addresses.iter().map(|address| url("http", (*address, port).into()));
+    let mut text: String = lines.map(|url| format!("  on this network    {url}\n")).collect();
     // Browsers give a page the full set of functions only over TLS.
     let (scheme, port) = tls_port.map_or(("http", port), |port| ("https", port));
     let best = url(scheme, (*first, port).into());
-    println!("  to scan            {best}");
-    if let Some(code) = lan::qr::code(&best, std::io::stdout().is_terminal()) {
-        println!("{code}");
-    }
+    text.push_str(&format!("  to scan            {best}\n"));
+    text.push_str(&lan::qr::code(&best, std::io::stdout().is_terminal()).unwrap_or_default());
+    text
 }
 
 fn url(scheme: &str, address: std::net::SocketAddr) -> String {

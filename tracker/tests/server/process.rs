@@ -89,6 +89,16 @@ async fn it_ends_in_order_when_asked_to() {
 }
 
 #[test]
+fn it_goes_on_when_nobody_reads_what_it_says() {
+    let mut tracker = Tracker::start(&["--listen", "127.0.0.1:0", "--no-tls"], "page and tracker");
+    drop((tracker.child.stdout.take(), tracker.child.stderr.take()));
+    let port = tracker.port("page and tracker");
+    std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    tracker.signal("-TERM");
+    assert_eq!(tracker.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_port_in_use_says_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
