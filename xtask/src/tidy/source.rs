@@ -184,21 +184,25 @@ enum Token<'a> {
     Mark(char),
 }
 
+/// The tokens, each with its line, from 1.
 fn tokens(code: &str) -> Vec<(usize, Token<'_>)> {
     let mut tokens = Vec::new();
+    let mut line = 1;
     let mut at = 0;
     while let Some(c) = code[at..].chars().next() {
         if c.is_alphanumeric() || c == '_' {
             let length =
                 code[at..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(code.len() - at);
-            tokens.push((at, Token::Name(&code[at..at + length])));
+            tokens.push((line, Token::Name(&code[at..at + length])));
             at += length;
         } else if code[at..].starts_with("::") {
-            tokens.push((at, Token::Join));
+            tokens.push((line, Token::Join));
             at += 2;
         } else {
-            if !c.is_whitespace() {
-                tokens.push((at, Token::Mark(c)));
+            if c == '\n' {
+                line += 1;
+            } else if !c.is_whitespace() {
+                tokens.push((line, Token::Mark(c)));
             }
             at += c.len_utf8();
         }
@@ -210,18 +214,17 @@ fn paths(code: &str) -> Vec<(usize, String)> {
     let tokens = tokens(code);
     let mut paths = Vec::new();
     let mut at = 0;
-    while at < tokens.len() {
-        if tokens[at].1 == Token::Name("use") {
-            at = use_tree(code, &tokens, at + 1, String::new(), &mut paths);
-            continue;
-        }
-        let Token::Name(first) = tokens[at].1 else {
-            at += 1;
-            continue;
-        };
-        let line = line_of(code, tokens[at].0);
-        let mut path = first.to_owned();
+    while let Some((line, token)) = tokens.get(at) {
         at += 1;
+        let first = match token {
+            Token::Name("use") => {
+                at = use_tree(&tokens, at, String::new(), &mut paths);
+                continue;
+            }
+            Token::Name(first) => *first,
+            Token::Join | Token::Mark(_) => continue,
+        };
+        let mut path = first.to_owned();
         while let (Some((_, Token::Join)), Some((_, Token::Name(next)))) =
             (tokens.get(at), tokens.get(at + 1))
         {
@@ -229,44 +232,44 @@ fn paths(code: &str) -> Vec<(usize, String)> {
             path.push_str(next);
             at += 2;
         }
-        paths.push((line, path));
+        paths.push((*line, path));
     }
     paths
 }
 
 /// Reads a use tree from `at` on, up to and not including what ends it, and returns where that is.
 fn use_tree(
-    code: &str,
     tokens: &[(usize, Token<'_>)],
     mut at: usize,
     prefix: String,
     paths: &mut Vec<(usize, String)>,
 ) -> usize {
+    let next_is = |at: usize, mark| tokens.get(at).is_some_and(|(_, token)| *token == Token::Mark(mark));
     let mut path = prefix;
     let mut line = None;
-    while let Some((byte, token)) = tokens.get(at) {
+    while let Some((here, token)) = tokens.get(at) {
         match token {
             Token::Name("as") => {
                 at += 2;
                 continue;
             }
             Token::Name(name) => {
-                line = Some(line_of(code, *byte));
+                line = Some(*here);
                 path.push_str(name);
             }
             Token::Join if path.is_empty() => {}
             Token::Join => path.push_str("::"),
             Token::Mark('*') => {
-                line = Some(line_of(code, *byte));
+                line = Some(*here);
                 path.push('*');
             }
             Token::Mark('{') => {
                 at += 1;
-                while tokens.get(at).is_some_and(|(_, token)| *token != Token::Mark('}')) {
-                    at = use_tree(code, tokens, at, path.clone(), paths);
-                    if tokens.get(at).is_some_and(|(_, token)| *token == Token::Mark(',')) {
+                while at < tokens.len() && !next_is(at, '}') {
+                    at = use_tree(tokens, at, path.clone(), paths);
+                    if next_is(at, ',') {
                         at += 1;
-                    } else if tokens.get(at).is_some_and(|(_, token)| *token != Token::Mark('}')) {
+                    } else if !next_is(at, '}') {
                         // Not a use tree after all (`use<'a>` in a bound): leave it to the caller.
                         return at + 1;
                     }
