@@ -132,3 +132,6 @@ pub const TRACKER_TEXT_MAX: usize = 200;
 
 /// Offers that are open at once, of all torrents: each is a connection in the browser, and Chromium has 500 a process.
 pub const OFFERS_OPEN_MAX: usize = 100;
+
+/// Failed pieces whose blocks are remembered by their hashes, to find out who gave wrong ones; 44 bytes a block.
+pub const SUSPICIONS_MAX: usize = 64;

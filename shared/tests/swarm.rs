@@ -219,6 +219,46 @@ fn a_seed_that_leaves_is_replaced_by_another() {
 }
 
 #[test]
+fn peers_that_have_no_more_than_each_other_look_for_others() {
+    let share = share(4_000_000, 7);
+    let mut world = World::new(Net { rate: Some(1_000_000), ..Net::default() });
+    world.check = false;
+    let (seed, one, two) = (world.host(), world.host(), world.host());
+    world.seed(seed, &share);
+    world.leech(one, &share);
+    world.leech(two, &share);
+    assert!(world.run_until(30, |world| world.snapshot(one, &share).verified_bytes > 2_000_000));
+    world.kill(seed);
+    world.run(60_000);
+    assert_eq!(world.snapshot(one, &share).waiting, Some(shared::engine::Waiting::Pieces));
+    let before = world.tracker.announces.len();
+    world.run(60_000);
+    assert!(world.tracker.announces.len() >= before + 2, "each asks at least once a minute");
+}
+
+#[test]
+fn a_peer_is_told_of_many_pieces_at_once() {
+    let share = share(4_000_000, 7);
+    let mut world = World::new(Net::default());
+    let (seed, leech) = (world.host(), world.host());
+    world.leech(leech, &share);
+    world.run(500);
+    let mut idle = Stranger::shaken(&mut world, leech, share.meta.info_hash(), 1);
+    idle.say(&mut world, &Message::HaveNone);
+    idle.heard(&world);
+    let sent = |world: &World| world.hosts[leech].sends_to.get(&idle.conn).copied().unwrap_or(0);
+    let before = sent(&world);
+    world.seed(seed, &share);
+    assert!(world.run_until(30, |world| world.is_complete(leech, &share)));
+    let sends = sent(&world) - before;
+    world.run(200);
+    let haves =
+        idle.heard(&world).into_iter().filter(|message| matches!(message, Message::Have(_))).count() as u64;
+    assert_eq!(haves, u64::from(share.meta.layout().pieces()));
+    assert!(sends < haves / 4, "{sends} sends for {haves} pieces");
+}
+
+#[test]
 fn seeds_do_not_keep_each_other() {
     let share = share(100_000, 8);
     let mut world = World::new(Net::default());

@@ -66,6 +66,8 @@ pub struct Peer {
     pub given: u32,
     /// Pieces that it has and we lack.
     pub missing: u32,
+    /// It joined with every piece, and is counted so by the picker.
+    pub counted_whole: bool,
     /// Version of the picker at which nothing could be picked for it.
     pub dry_at: u64,
     /// Requests in flight to it.
@@ -110,6 +112,7 @@ impl Peer {
             slot: 0,
             given: 0,
             missing: 0,
+            counted_whole: false,
             dry_at: 0,
             pipeline: Pipeline::new(now),
             upload: Upload::default(),

@@ -94,49 +94,40 @@ impl Picker {
         self.version
     }
 
-    /// A peer with these pieces joined.
-    pub fn joined(&mut self, has: &Bitfield) {
+    /// A peer with these pieces joined. Answers whether it has everything and is counted as one that has; otherwise its
+    /// pieces are counted.
+    pub fn joined(&mut self, has: &Bitfield) -> bool {
+        self.version += 1;
         if has.is_full() {
             self.availability.complete_joined();
         } else {
-            for number in has.ones() {
-                self.availability.more(number, &mut self.rng);
-            }
+            has.ones().for_each(|number| self.availability.more(number, &mut self.rng));
         }
+        has.is_full()
+    }
+
+    /// A peer with these pieces left; `whole` as [`Picker::joined`] answered. What it owned is given back by
+    /// [`Picker::unasked`].
+    pub fn left(&mut self, has: &Bitfield, whole: bool) {
+        if whole {
+            self.availability.complete_left();
+        } else {
+            has.ones().for_each(|number| self.availability.fewer(number, &mut self.rng));
+        }
+    }
+
+    /// A peer got one more piece.
+    pub fn gained(&mut self, piece: PieceIndex) {
+        self.availability.more(piece.get(), &mut self.rng);
         self.version += 1;
     }
 
-    /// A peer with these pieces left. What it owned is given back by [`Picker::unasked`].
-    pub fn left(&mut self, has: &Bitfield) {
-        if has.is_full() {
+    /// A peer lost a piece (lt_donthave); `has` is what it has now. From then on its pieces are counted, also once it
+    /// has everything again: a peer that goes to and fro costs no more than its first step.
+    pub fn lost(&mut self, piece: PieceIndex, has: &Bitfield, whole: bool) {
+        if whole {
             self.availability.complete_left();
-        } else {
-            for number in has.ones() {
-                self.availability.fewer(number, &mut self.rng);
-            }
-        }
-    }
-
-    /// A peer got one more piece; `has` is what it has now.
-    pub fn gained(&mut self, piece: PieceIndex, has: &Bitfield) {
-        if has.is_full() {
-            for number in has.ones().filter(|number| *number != piece.get()) {
-                self.availability.fewer(number, &mut self.rng);
-            }
-            self.availability.complete_joined();
-        } else {
-            self.availability.more(piece.get(), &mut self.rng);
-        }
-        self.version += 1;
-    }
-
-    /// A peer lost a piece (lt_donthave); `has` is what it has now.
-    pub fn lost(&mut self, piece: PieceIndex, has: &Bitfield) {
-        if has.count() + 1 == has.len() {
-            self.availability.complete_left();
-            for number in has.ones() {
-                self.availability.more(number, &mut self.rng);
-            }
+            has.ones().for_each(|number| self.availability.more(number, &mut self.rng));
         } else {
             self.availability.fewer(piece.get(), &mut self.rng);
         }

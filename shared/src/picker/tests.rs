@@ -18,6 +18,7 @@ fn rng() -> Rng {
 struct Peer {
     conn: ConnId,
     has: Bitfield,
+    whole: bool,
 }
 
 impl View for Peer {
@@ -35,7 +36,7 @@ impl View for Peer {
 }
 
 fn seed(number: u32, pieces: u32) -> Peer {
-    Peer { conn: ConnId(number), has: Bitfield::full(pieces) }
+    Peer { conn: ConnId(number), has: Bitfield::full(pieces), whole: true }
 }
 
 #[derive(Clone, Debug)]
@@ -101,13 +102,13 @@ impl Model {
             self.picker.unasked(block, peer.conn);
         }
         self.abandon(peer.conn);
-        self.picker.left(&peer.has);
+        self.picker.left(&peer.has, peer.whole);
     }
 
     fn join(&mut self, number: u8, has: Bitfield) {
         self.leave(number);
-        self.picker.joined(&has);
-        self.peers.insert(number, Peer { conn: ConnId(number.into()), has });
+        let whole = self.picker.joined(&has);
+        self.peers.insert(number, Peer { conn: ConnId(number.into()), has, whole });
     }
 
     fn abandon(&mut self, conn: ConnId) {
@@ -185,9 +186,9 @@ impl Model {
             return;
         };
         if gained && peer.has.insert(piece) {
-            self.picker.gained(piece, &peer.has);
+            self.picker.gained(piece);
         } else if !gained && peer.has.remove(piece) {
-            self.picker.lost(piece, &peer.has);
+            self.picker.lost(piece, &peer.has, core::mem::take(&mut peer.whole));
             let conn = peer.conn;
             let asked = self.asked.remove(&conn).unwrap_or_default();
             let (lost, kept) = asked.into_iter().partition(|block| block.piece == piece);
@@ -360,7 +361,7 @@ fn picking_from_many_pieces_costs_no_scan() {
     let pieces = 200_000;
     let layout = Layout::new(16_384, [u64::from(pieces) * 16_384]).expect("valid");
     let mut picker = Picker::new(&layout, &Bitfield::new(pieces), rng());
-    let mut half = Peer { conn: ConnId(1), has: Bitfield::new(pieces) };
+    let mut half = Peer { conn: ConnId(1), has: Bitfield::new(pieces), whole: false };
     layout.all_pieces().step_by(2).for_each(|piece| {
         half.has.insert(piece);
     });

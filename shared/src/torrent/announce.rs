@@ -14,7 +14,7 @@ const INTERVAL: Duration = Duration::from_secs(120);
 /// Bounds of what a tracker may say: below, it would be flooded by everybody at once; above, it would be forgotten.
 const INTERVAL_RANGE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(3_600));
 
-/// Times between announces of a torrent that needs peers and has none.
+/// Times between announces of a torrent while nobody is there to give what is missing.
 const LONELY: [Duration; 5] = [
     Duration::from_secs(5),
     Duration::from_secs(10),
@@ -33,7 +33,7 @@ pub(super) const GATHER_MAX: Duration = Duration::from_secs(3);
 #[derive(Debug, Default)]
 pub(super) struct Announcer {
     pub(super) entries: Vec<Entry>,
-    /// Announces made since anybody was last connected.
+    /// Announces made since anybody was last there to give what is missing.
     lonely: usize,
 }
 
@@ -200,12 +200,7 @@ impl Announcer {
         self.activate(now);
     }
 
-    /// Somebody is connected.
-    pub(super) const fn met(&mut self) {
-        self.lonely = 0;
-    }
-
-    /// The last peer left.
+    /// From now on nobody is there to give what is missing.
     pub(super) fn needs_peers(&mut self, now: Instant) {
         self.lonely = 0;
         for entry in

@@ -42,6 +42,9 @@ impl Blame {
         if verifying.authors.iter().all(|author| author.peer == first.peer) {
             return Some(*first);
         }
+        if self.suspicions.len() >= limits::SUSPICIONS_MAX {
+            self.suspicions.pop_first();
+        }
         let blocks = verifying.authors.iter().zip(&verifying.blocks);
         self.suspicions.insert(piece, blocks.map(|(author, block)| (*author, digest(block))).collect());
         None

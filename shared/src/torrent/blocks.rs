@@ -90,7 +90,7 @@ impl Torrent {
         let whole = store.have().is_full();
         ctx.event(Event::PieceVerified { torrent: self.info_hash, piece });
         self.no_longer_missing(ctx, piece);
-        self.tell_have(&[piece.get()]);
+        self.tell_have(ctx.now, &[piece.get()]);
         self.fill_slots(ctx);
         self.outdate_record(ctx);
         if whole && self.is_active() {

@@ -31,19 +31,17 @@ impl Torrent {
     fn pieces_told(&mut self, ctx: &mut Context, conn: ConnId) {
         let (Some(store), Some(peer)) = (&self.store, self.peers.get_mut(&conn)) else { return };
         let Some(has) = peer.pieces().known() else { return };
-        if let Some(picker) = &mut self.picker {
-            picker.joined(has);
-        }
-        peer.missing = has.count_beyond(store.have());
+        let missing = has.count_beyond(store.have());
+        peer.counted_whole = self.picker.as_mut().is_some_and(|picker| picker.joined(has));
+        peer.missing = missing;
         peer.set_interested(ctx.now, self.phase == Phase::Downloading && peer.missing > 0);
         self.close_if_useless(ctx, conn);
     }
 
     fn gained(&mut self, ctx: &mut Context, conn: ConnId, piece: PieceIndex) {
         let (Some(store), Some(peer)) = (&self.store, self.peers.get_mut(&conn)) else { return };
-        let Some(has) = peer.pieces().known() else { return };
         if let Some(picker) = &mut self.picker {
-            picker.gained(piece, has);
+            picker.gained(piece);
         }
         if !store.have().has(piece) {
             peer.missing += 1;
@@ -61,7 +59,8 @@ impl Torrent {
         let (Some(store), Some(peer)) = (&self.store, self.peers.get_mut(&conn)) else { return };
         let Some(has) = peer.pieces().known() else { return };
         if let Some(picker) = &mut self.picker {
-            picker.lost(piece, has);
+            picker.lost(piece, has, peer.counted_whole);
+            peer.counted_whole = false;
         }
         if !store.have().has(piece) {
             peer.missing = peer.missing.saturating_sub(1);

@@ -88,10 +88,14 @@ pub struct Torrent {
     alone_since: Instant,
     offers: Offers,
     announcer: Announcer,
+    /// Nobody was there to give what is missing when last looked at.
+    needy: bool,
     choker: Choker,
     choke_at: Instant,
     /// Peers to which something changed since their outbox was last flushed.
     dirty: BTreeSet<ConnId>,
+    /// When peers to whom only a HAVE has to be told are told it.
+    have_at: Option<Instant>,
     /// Peers that wait for a rate limit.
     limited: BTreeSet<ConnId>,
     /// What the picker was like when all peers were last looked at.
@@ -148,9 +152,11 @@ impl Torrent {
             alone_since: now,
             offers: Offers::default(),
             announcer: Announcer::default(),
+            needy: false,
             choker: Choker::new(rng.fork("choker")),
             choke_at: now,
             dirty: BTreeSet::new(),
+            have_at: None,
             limited: BTreeSet::new(),
             picker_seen: (0, false),
             down: RateMeter::default(),
@@ -199,6 +205,11 @@ impl Torrent {
             let Some(conn) = self.dirty.pop_first() else { break };
             self.serve(ctx, conn);
         }
+        let needy = self.needs_peers();
+        if needy && !self.needy {
+            self.announcer.needs_peers(ctx.now);
+        }
+        self.needy = needy;
         self.deadline = self.soonest(ctx);
     }
 

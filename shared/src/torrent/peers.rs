@@ -15,6 +15,10 @@ use crate::wire::{Handshake, Message};
 /// Longest wait for a connection whose descriptions were exchanged; stock WebTorrent waits 25 s.
 pub(super) const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a HAVE waits for company: at ten pieces a second and more, each alone would be a send of its own to every
+/// peer.
+const HAVE_WAIT: Duration = Duration::from_millis(100);
+
 /// A connection on its way: both descriptions are there, or the answer is being made.
 #[derive(Debug)]
 pub(super) struct Dial {
@@ -85,7 +89,7 @@ impl Torrent {
         let owned = peer.pipeline.cancel_all();
         self.give_back(conn, &owned);
         if let (Some(picker), Some(has)) = (&mut self.picker, peer.pieces().known()) {
-            picker.left(has);
+            picker.left(has, peer.counted_whole);
         }
         ctx.event(Event::PeerClosed { torrent: self.info_hash, conn, reason });
         if peer.shaken().is_some() {
@@ -94,13 +98,8 @@ impl Torrent {
         }
         if !self.peers.values().any(|peer| peer.shaken().is_some()) {
             self.alone_since = ctx.now;
-            if self.is_active() {
-                if self.needs_peers() {
-                    self.announcer.needs_peers(ctx.now);
-                }
-                if self.phase == Phase::Metadata {
-                    self.set_phase(ctx, Phase::Connecting);
-                }
+            if self.phase == Phase::Metadata {
+                self.set_phase(ctx, Phase::Connecting);
             }
         }
     }
@@ -129,7 +128,6 @@ impl Torrent {
         let complete = have.is_some_and(|have| have.is_full());
         peer.introduce(&ours, complete, have.map(|have| have.to_wire()));
         self.failed_dials = 0;
-        self.announcer.met();
         if self.phase == Phase::Connecting {
             self.set_phase(ctx, Phase::Metadata);
         }
@@ -176,14 +174,13 @@ impl Torrent {
         self.count_missing();
     }
 
-    /// Tells peers that we have these pieces: those that have them too, so that a sender sees how far its receivers are.
-    pub(super) fn tell_have(&mut self, pieces: &[u32]) {
-        for (conn, peer) in self.peers.iter_mut().filter(|(_, peer)| peer.shaken().is_some()) {
+    /// Tells peers that we have these pieces, with whatever else is sent to them, or in a moment: those that have them
+    /// too, so that a sender sees how far its receivers are.
+    pub(super) fn tell_have(&mut self, now: Instant, pieces: &[u32]) {
+        for peer in self.peers.values_mut().filter(|peer| peer.shaken().is_some()) {
             for number in pieces {
                 peer.tell(&Message::Have(*number));
-            }
-            if !pieces.is_empty() {
-                self.dirty.insert(*conn);
+                self.have_at = self.have_at.or(Some(now + HAVE_WAIT));
             }
         }
     }

@@ -64,8 +64,12 @@ impl Torrent {
 
     /// Whether pieces or metadata are missing and nobody is there to give them.
     pub(super) fn needs_peers(&self) -> bool {
-        let fetching = matches!(self.phase, Phase::Connecting | Phase::Metadata | Phase::Downloading);
-        fetching && !self.peers.values().any(|peer| peer.shaken().is_some())
+        let mut shaken = self.peers.values().filter(|peer| peer.shaken().is_some());
+        match self.phase {
+            Phase::Connecting | Phase::Metadata => shaken.next().is_none(),
+            Phase::Downloading => !shaken.any(|peer| peer.missing > 0),
+            _ => false,
+        }
     }
 
     pub(super) fn stats(&self) -> Stats {

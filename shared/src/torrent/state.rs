@@ -44,9 +44,6 @@ impl Torrent {
         };
         self.set_phase(ctx, phase);
         self.last_block = ctx.now;
-        if self.needs_peers() {
-            self.announcer.needs_peers(ctx.now);
-        }
         self.update_interest(ctx);
     }
 

@@ -139,12 +139,12 @@ impl Torrent {
         self.storage.stage = Stage::Open;
         let (Some(meta), Some(store)) = (&self.meta, &self.store) else { return };
         let mut picker = Picker::new(meta.layout(), store.have(), self.rng.fork("picker"));
-        for has in self.peers.values().filter_map(|peer| peer.pieces().known()) {
-            picker.joined(has);
+        for peer in self.peers.values_mut() {
+            peer.counted_whole = peer.pieces().known().is_some_and(|has| picker.joined(has));
         }
         self.picker = Some(picker);
         let have: Vec<u32> = store.have().ones().collect();
-        self.tell_have(&have);
+        self.tell_have(ctx.now, &have);
         self.count_missing();
         self.persist(ctx);
         self.ready(ctx);

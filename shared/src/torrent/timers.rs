@@ -28,6 +28,8 @@ pub enum Timer {
     Rate,
     /// Metadata is asked for again.
     Metadata,
+    /// Peers are told which pieces are here now.
+    Have,
     /// Rates that are shown decay.
     Measure,
 }
@@ -51,6 +53,7 @@ impl Torrent {
             due(peer.stuck_at(), Timer::KeepAlive);
             due(peer.pipeline.deadline(), Timer::Request);
         }
+        due(self.have_at, Timer::Have);
         if !self.peers.is_empty() {
             due(Some(self.choke_at), Timer::Choke);
         }
@@ -71,6 +74,10 @@ impl Torrent {
         let conns: Vec<ConnId> = self.peers.keys().copied().collect();
         for conn in conns {
             self.peer_due(ctx, conn);
+        }
+        if self.have_at.is_some_and(|at| at <= now) {
+            self.have_at = None;
+            self.dirty.extend(self.peers.keys());
         }
         if self.choke_at <= now {
             self.choke_round(ctx);

@@ -73,6 +73,8 @@ pub struct Host {
     pub held: Option<Vec<(shared::id::EffectId, Effect)>>,
     pub sent: u64,
     pub sends: u64,
+    /// Sends on connections that no engine is at the other end of.
+    pub sends_to: BTreeMap<ConnId, u64>,
     pub offers_made: usize,
     /// Connections whose answer was made.
     pub answers: Vec<ConnId>,
@@ -141,6 +143,7 @@ impl World {
             held: None,
             sent: 0,
             sends: 0,
+            sends_to: BTreeMap::new(),
             offers_made: 0,
             answers: Vec::new(),
             outgoing: BTreeMap::new(),
@@ -248,6 +251,7 @@ impl World {
         let from = &mut self.hosts[host];
         let Some((to, remote)) = from.ends.get(&conn).copied() else {
             from.outgoing.entry(conn).or_default().extend_from_slice(&data);
+            *from.sends_to.entry(conn).or_default() += 1;
             return;
         };
         from.sent += data.len() as u64;
