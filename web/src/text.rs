@@ -315,7 +315,9 @@ pub const CELL_BEING_READ: &str = "Every cell is a part of the file, being finge
 pub const UPLOADED: &str = "Uploaded";
 pub const NOW: &str = "Now";
 pub const RATIO: &str = "Ratio";
-pub const HAVE_ALL: &str = "Have everything";
+pub const DELIVERED: &str = "Delivered, all of it, to";
+pub const INSECURE_SAVE: &str =
+    "Your browser will ask whether to keep it, because this page came over plain http.";
 pub const STORED_WHOLE: &str = "complete";
 pub const STORED_PART: &str = "interrupted";
 

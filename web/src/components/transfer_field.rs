@@ -1,5 +1,5 @@
 use leptos::prelude::*;
-use shared::engine::PieceState;
+use shared::engine::{Phase, PieceState};
 
 use super::peer_table;
 use super::piece_field::{Cells, PieceField, slot_of, state_of};
@@ -31,7 +31,7 @@ pub fn TransferField(view: RwSignal<TransferView>) -> impl IntoView {
 /// Copies of the rarest piece and of the average one among the peers; nothing when nobody is there.
 fn copies(view: &TransferView) -> String {
     let torrent = &view.torrent;
-    if torrent.peers.is_empty() {
+    if torrent.peers.is_empty() || matches!(torrent.phase, Phase::Seeding | Phase::Complete) {
         return String::new();
     }
     let (rarest, average) = torrent.availability;

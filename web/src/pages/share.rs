@@ -169,19 +169,13 @@ pub fn Totals(view: RwSignal<TransferView>) -> impl IntoView {
         view.with(|view| units::ratio(view.torrent.uploaded, view.torrent.total_bytes))
             .unwrap_or_else(|| "\u{2013}".to_owned())
     };
-    let done = move || {
-        view.with(|view| {
-            let all = view.torrent.pieces;
-            view.torrent.peers.iter().filter(|peer| all > 0 && peer.pieces == all).count()
-        })
-    };
     view! {
         <section class="card" aria-label=text::TOTALS>
             <dl class="figures">
                 <dt>{text::UPLOADED}</dt><dd>{move || units::bytes(view.with(|view| view.torrent.uploaded))}</dd>
                 <dt>{text::NOW}</dt><dd>{move || units::rate(view.with(|view| view.torrent.up_rate))}</dd>
                 <dt>{text::RATIO}</dt><dd>{ratio}</dd>
-                <dt>{text::HAVE_ALL}</dt><dd>{done}</dd>
+                <dt>{text::DELIVERED}</dt><dd data-testid="delivered">{move || text::people(view.with(|view| view.torrent.fulfilled) as usize)}</dd>
             </dl>
         </section>
     }

@@ -136,6 +136,8 @@ fn Offer(info_hash: InfoHash, view: RwSignal<TransferView>, opening: StoredValue
 #[component]
 fn Done(info_hash: InfoHash, view: RwSignal<TransferView>) -> impl IntoView {
     let ui = use_ui();
+    let can = RwSignal::from(ui.client().state().capabilities.clone());
+    let plain = Memo::new(move |_| can.with(|can| can.complete && !can.secure_context));
     let proof = move || view.with(|view| text::verified(view.torrent.verified_pieces, view.torrent.pieces));
     let files = Memo::new(move |_| view.with(|view| view.torrent.files.len()));
     let save_all = move |_| {
@@ -149,6 +151,7 @@ fn Done(info_hash: InfoHash, view: RwSignal<TransferView>) -> impl IntoView {
             <button type="button" class="primary large" on:click=save_all>
                 <Icon sign=Sign::Down/> {move || if files.get() == 1 { text::SAVE } else { text::SAVE_ALL }}
             </button>
+            <Show when=move || plain.get()><p class="note">{text::INSECURE_SAVE}</p></Show>
         </div>
     }
 }

@@ -391,6 +391,7 @@ fn sharing(receivers: u8) -> TransferView {
     .collect();
     torrent.up_rate = if receivers > 0 { 11_300_000 } else { 0 };
     torrent.uploaded = if receivers > 0 { 2_320_000_000 } else { 0 };
+    view.torrent.fulfilled = u32::from(receivers > 2);
     view.backing = Backing::Source;
     view
 }
