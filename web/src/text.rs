@@ -407,3 +407,4 @@ pub const ERASE: &str = "Erase";
 pub fn free(bytes: u64) -> String {
     [&units::bytes(bytes), " free"].concat()
 }
+pub const DROP_TOUCH: &str = "Choose files to share";

@@ -28,7 +28,7 @@ pub fn DropZone() -> impl IntoView {
     view! {
         <div class="drop">
             <button type="button" class="drop-button" id="drop" on:click=move |_| choose_files()>
-                <span class="drop-title">{text::DROP_TITLE}</span>
+                <span class="drop-title"><span class="for-mouse">{text::DROP_TITLE}</span><span class="for-touch">{text::DROP_TOUCH}</span></span>
                 <span class="drop-note">{text::DROP_PASTE}</span>
             </button>
             <button type="button" class="drop-folder quiet" on:click=move |_| click(FOLDER_INPUT)>{text::CHOOSE_FOLDER}</button>
