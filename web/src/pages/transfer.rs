@@ -204,9 +204,8 @@ fn Foreign(opening: StoredValue<Opening>) -> impl IntoView {
     if named.is_empty() {
         return ().into_any();
     }
-    let list = move || {
-        named.iter().map(|url| view! { <li class="mono url">{url.clone()}</li> }).collect::<Vec<_>>()
-    };
+    let list =
+        move || named.iter().map(|url| view! { <li class="mono url">{url.clone()}</li> }).collect::<Vec<_>>();
     let ask = move |_| {
         ask_all(ui, opening);
         asked.set(true);
