@@ -266,9 +266,12 @@ impl Tab {
         Ok(self.profile.driver.refresh().await?)
     }
 
-    /// Closes the tab.
+    /// Closes the tab, and nothing but the tab: a browser ends with its last one.
     pub async fn close(self) -> Result<()> {
         let _turn = self.profile.turn.lock().await;
+        if self.profile.driver.windows().await?.len() == 1 {
+            *self.profile.first.lock().await = Some(self.profile.driver.new_window().await?);
+        }
         self.profile.driver.switch_to_window(self.handle.clone()).await?;
         Ok(self.profile.driver.close_window().await?)
     }

@@ -162,9 +162,12 @@ impl Context {
         let Ok(kept) = self.kept().map(Path::to_owned) else { return };
         let profiles: Vec<_> = self.profiles().clone();
         for profile in profiles {
-            let saved = tokio::time::timeout(Duration::from_secs(20), profile.save_artifacts(&kept)).await;
-            if !matches!(saved, Ok(Ok(()))) {
-                println!("       (artifacts of {} are incomplete: {saved:?})", profile.name());
+            match tokio::time::timeout(Duration::from_secs(20), profile.save_artifacts(&kept)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    println!("       (artifacts of {} are incomplete: {error})", profile.name())
+                }
+                Err(_) => println!("       (artifacts of {} took too long)", profile.name()),
             }
         }
         for entry in std::fs::read_dir(self.scratch.path()).into_iter().flatten().flatten() {

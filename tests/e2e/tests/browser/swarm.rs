@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::browser::Tab;
@@ -12,6 +12,7 @@ use e2e::page::{self, By};
 use e2e::runner::{Context, Test};
 use e2e::stock::Stock;
 use e2e::tracker::Tracker;
+use tokio::task::JoinHandle;
 
 const SIZE: u64 = 100_000_000;
 const LONG: Duration = Duration::from_secs(120);
@@ -45,58 +46,54 @@ async fn saved_is(tab: &Tab, path: &str, sha256: &str) -> Result<()> {
 /// Verified pieces by the peer that gave them, the highest count seen of each.
 type Given = BTreeMap<String, u64>;
 
-async fn count(tab: &Tab, given: &mut Given) -> Result<()> {
-    for peer in page::peers(tab).await? {
-        let seen = given.entry(peer.id).or_default();
-        *seen = peer.given.max(*seen);
-    }
-    Ok(())
+/// Counts from now until the transfer is complete: a peer's row goes when the peer does.
+fn count_givers(tab: Tab) -> JoinHandle<Result<Given>> {
+    tokio::spawn(async move {
+        let mut given = Given::new();
+        loop {
+            let whole = page::transfer(&tab).await?.is_some_and(|it| it.total > 0 && it.verified == it.total);
+            for peer in page::peers(&tab).await? {
+                let seen = given.entry(peer.id).or_default();
+                *seen = peer.given.max(*seen);
+            }
+            if whole {
+                return Ok(given);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
 }
 
 async fn three_tabs(context: Arc<Context>) -> Result<()> {
     let tracker = context.tracker().await?;
     let (file, sha256) = context.file("swarm.bin", SIZE, 5)?;
     let (seed_tab, link) = seed(&context, "seed", &tracker, &file).await?;
-    let mut leeches: Vec<(Tab, Given)> = Vec::new();
-    for (name, share_before) in [("first", 0), ("second", 3), ("third", 5)] {
+    let mut leeches: Vec<(Tab, JoinHandle<Result<Given>>)> = Vec::new();
+    for (name, tenths) in [("first", 0), ("second", 2), ("third", 4)] {
         if let Some((tab, _)) = leeches.first() {
-            // Each joins when the first one has three, then five tenths, so that there is something to give.
-            let enough =
-                move |transfer: &page::Transfer| transfer.verified * 10 >= transfer.total * share_before;
+            // The later ones join when the first one has something to give.
+            let enough = move |transfer: &page::Transfer| transfer.verified * 10 >= transfer.total * tenths;
             page::wait_transfer(tab, "part of the file in the first tab", LONG, enough).await?;
         }
         let tab = context.profile(name).await?.tab().await?;
         page::download(&tab, &link).await?;
-        leeches.push((tab, Given::new()));
+        leeches.push((tab.clone(), count_givers(tab)));
     }
-    // While only the seed is there, the first tab has one peer: the seed.
-    let end = Instant::now() + LONG;
-    loop {
-        let mut whole = 0;
-        for (tab, given) in &mut leeches {
-            count(tab, given).await?;
-            whole +=
-                usize::from(page::transfer(tab).await?.is_some_and(|t| t.total > 0 && t.verified == t.total));
-        }
-        if whole == leeches.len() {
-            break;
-        }
-        ensure!(Instant::now() < end, "{whole} of {} tabs are complete", leeches.len());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let seed_peers = page::peers(&seed_tab).await?;
-    let uploaded = page::transfer(&seed_tab).await?.context("the seed shows no transfer")?.uploaded;
     let mut received = 0;
-    for (number, (tab, given)) in leeches.iter_mut().enumerate() {
-        count(tab, given).await?;
-        received += page::transfer(tab).await?.context("no transfer")?.downloaded;
-        println!("       tab {}: verified pieces by giver: {given:?}", number + 1);
-        saved_is(tab, "swarm.bin", &sha256).await?;
+    let mut all_given = Vec::new();
+    for (number, (tab, givers)) in leeches.into_iter().enumerate() {
+        page::complete(&tab, LONG).await?;
+        let given = tokio::time::timeout(LONG, givers).await???;
+        received += page::transfer(&tab).await?.context("no transfer")?.downloaded;
+        println!("       tab {}: verified pieces by giver: {:?}", number + 1, given.values());
+        saved_is(&tab, "swarm.bin", &sha256).await?;
+        all_given.push(given);
     }
-    println!("       the seed gave {uploaded} bytes to {} peers; the tabs got {received}", seed_peers.len());
+    let uploaded = page::transfer(&seed_tab).await?.context("the seed shows no transfer")?.uploaded;
+    println!("       the seed gave {uploaded} bytes; the three tabs got {received}");
     ensure!(received >= 3 * SIZE, "three tabs got {received} bytes, less than three files");
     ensure!(uploaded < received, "all {received} bytes came from the seed ({uploaded})");
-    for (number, (_, given)) in leeches.iter().enumerate().skip(1) {
+    for (number, given) in all_given.iter().enumerate().skip(1) {
         let givers = given.values().filter(|pieces| **pieces > 0).count();
         ensure!(givers >= 2, "tab {} got all its pieces from one peer: {given:?}", number + 1);
     }
