@@ -276,6 +276,8 @@ impl Inner {
                     lock(&self.seen).choosers.insert(session.to_owned(), node);
                 }
             }
+            "Network.webSocketFrameSent" => self.frame(session, "ws.sent", parameters),
+            "Network.webSocketFrameReceived" => self.frame(session, "ws.received", parameters),
             "Network.requestWillBeSent" => self.request(&parameters["request"]["url"]),
             "Network.webSocketCreated" => self.request(&parameters["url"]),
             _ => {}
@@ -315,6 +317,12 @@ impl Inner {
         if seen.lines.len() < LOG_LINES {
             seen.lines.push(Line { at: self.started.elapsed(), target, kind, text });
         }
+    }
+
+    /// The beginning of a WebSocket message: enough to see who says what to the tracker.
+    fn frame(&self, session: &str, kind: &str, parameters: &Value) {
+        let payload = parameters["response"]["payloadData"].as_str().unwrap_or_default();
+        self.line(session, kind.to_owned(), payload.chars().take(400).collect());
     }
 
     fn request(&self, address: &Value) {
