@@ -33,11 +33,12 @@ impl Host {
             Event::TrackerWarning { tracker: _, text } => {
                 self.notice(Level::Info, None, format!("A tracker says: {text}"));
             }
+            // The list of peers shows that it went; why it went is for whoever looks into a slow or lonely transfer.
+            Event::PeerClosed { torrent, conn, reason } => {
+                web_sys::console::debug_1(&format!("{torrent}: {conn:?} ended: {reason}").into());
+            }
             // Seen in the snapshot, at its pace.
-            Event::PieceVerified { .. }
-            | Event::PieceFailed { .. }
-            | Event::PeerConnected { .. }
-            | Event::PeerClosed { .. } => {}
+            Event::PieceVerified { .. } | Event::PieceFailed { .. } | Event::PeerConnected { .. } => {}
         }
     }
 
