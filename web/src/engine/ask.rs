@@ -19,8 +19,8 @@ impl Host {
     pub(super) fn ask(&mut self, message: ToWorker, handles: Vec<JsValue>) {
         let handle = || handles.first().cloned();
         match message {
-            // Heard before there was a host.
-            ToWorker::ProbeChannel | ToWorker::Start(_) => {}
+            // Taken in where messages are heard.
+            ToWorker::ProbeChannel | ToWorker::Start(_) | ToWorker::Channel { .. } => {}
             ToWorker::Command(command) => self.command(command),
             ToWorker::OpenLink { torrent, link } => self.open(torrent, Origin::Link(link)),
             ToWorker::OpenTorrent { torrent, metainfo } => {
@@ -45,7 +45,6 @@ impl Host {
                     .map_or(EffectResult::Done, |reason| EffectResult::Failed(EffectFailure::Failed(reason)));
                 self.pump.done(effect, result);
             }
-            ToWorker::Channel { conn } => self.take_channel(conn, handle()),
             ToWorker::ChannelOpened { conn } => self.opened(conn),
             ToWorker::ChannelData { conn } => {
                 if let Some(buffer) = handle() {

@@ -7,10 +7,10 @@ use shared::engine::{ClosedBy, EffectFailure, EffectResult, Input};
 use shared::id::{ConnId, EffectId};
 use shared::limits::SEND_MESSAGE_MAX;
 use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::RtcDataChannel;
 
 use super::effects::no_webrtc;
 use super::host::Host;
+use super::pump::Pump;
 use crate::net::channel::{Channel, Heard, max_message};
 use crate::platform::message::Port as _;
 use crate::platform::{files, scope};
@@ -81,29 +81,14 @@ impl Host {
         }));
     }
 
-    /// The page gives a channel to this worker, or says that it relays one.
-    pub(super) fn take_channel(&mut self, conn: ConnId, handle: Option<JsValue>) {
-        let Some(connection) = self.connections.get_mut(&conn) else {
+    /// A channel came to this worker, or is relayed by the page.
+    fn take_channel(&mut self, conn: ConnId, channel: Channel) {
+        match self.connections.get_mut(&conn) {
+            Some(connection) => connection.channel = Some(channel),
             // Closed meanwhile; dropping a channel here does not close it.
-            if let Some(channel) = handle.and_then(|handle| handle.dyn_into::<RtcDataChannel>().ok()) {
+            None => {
                 channel.close();
             }
-            return;
-        };
-        let Some(handle) = handle else {
-            connection.channel = Some(Channel::relayed(relay(conn)));
-            return;
-        };
-        let pump = self.pump.clone();
-        let heard = Rc::new(move |heard: Heard| match heard {
-            Heard::Data(data) => pump.input(Input::ConnectionData { conn, data }),
-            Heard::Opened => pump.run(move |host| host.opened(conn)),
-            Heard::Drained => pump.run(move |host| host.drained(conn)),
-            Heard::Closed => pump.run(move |host| host.closed(conn)),
-        });
-        match Channel::direct(handle.unchecked_into(), heard) {
-            Ok(channel) => connection.channel = Some(channel),
-            Err(error) => self.lose(conn, ClosedBy::Transport(error.to_string())),
         }
     }
 
@@ -186,6 +171,34 @@ impl Host {
             let buffered = channel.drained();
             self.pump.input(Input::ConnectionWritable { conn, buffered });
         }
+    }
+}
+
+/// The page gives a channel to this worker, or says that it relays one.
+///
+/// The host takes it in its turn; it is listened to at once, since what a channel says to nobody is lost.
+pub(super) fn hear_channel(pump: &Pump, conn: ConnId, handle: Option<JsValue>) {
+    let Some(handle) = handle else {
+        return pump.run(move |host| host.take_channel(conn, Channel::relayed(relay(conn))));
+    };
+    let heard = {
+        let pump = pump.handle();
+        Rc::new(move |heard: Heard| match heard {
+            Heard::Data(data) => pump.input(Input::ConnectionData { conn, data }),
+            Heard::Opened => pump.run(move |host| host.opened(conn)),
+            Heard::Drained => pump.run(move |host| host.drained(conn)),
+            Heard::Closed => pump.run(move |host| host.closed(conn)),
+        })
+    };
+    match Channel::direct(handle.unchecked_into(), heard) {
+        Ok(channel) => {
+            let open = channel.is_open();
+            pump.run(move |host| host.take_channel(conn, channel));
+            if open {
+                pump.run(move |host| host.opened(conn));
+            }
+        }
+        Err(error) => pump.run(move |host| host.lose(conn, ClosedBy::Transport(error.to_string()))),
     }
 }
 

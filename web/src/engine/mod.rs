@@ -60,6 +60,9 @@ fn start_engine() -> Result<Listener, JsError> {
                     report(&error.to_string());
                 }
             }
+            Ok((ToWorker::Channel { conn }, handles)) => {
+                connections::hear_channel(&pump, conn, handles.into_iter().next());
+            }
             Ok((message, handles)) => pump.run(move |host| host.ask(message, handles)),
             Err(error) => report(&format!("page and engine do not fit together: {error}")),
         })?;

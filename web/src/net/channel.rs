@@ -1,5 +1,6 @@
 //! The worker's end of a data channel: its own, or one that the page relays.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -16,6 +17,9 @@ const LOW: usize = SEND_BUFFER_HIGH / 2;
 
 /// What a remote takes that does not say (RFC 8841, section 6).
 const MAX_MESSAGE_UNSAID: usize = 64 * 1024;
+
+/// Messages that may come before the channel is said to be open: a handshake and what may follow it unasked.
+const EARLY_MAX: usize = 16;
 
 /// What a channel tells.
 #[derive(Debug)]
@@ -43,7 +47,8 @@ enum Route {
 }
 
 impl Channel {
-    /// Takes over a channel that was transferred to this worker.
+    /// Takes over a channel that was transferred to this worker. [`Self::is_open`] tells whether it is open already;
+    /// if not, it will be heard.
     pub fn direct(channel: RtcDataChannel, heard: Rc<dyn Fn(Heard)>) -> Result<Self, JsError> {
         channel.set_binary_type(RtcDataChannelType::Arraybuffer);
         channel.set_buffered_amount_low_threshold(LOW as u32);
@@ -51,21 +56,38 @@ impl Channel {
             let heard = Rc::clone(&heard);
             Listener::new(&channel, event, move |_: Event| heard(make()))
         };
-        let opened = tell("open", || Heard::Opened)?;
+        // Browsers deliver the first messages of a transferred channel before they say that it is open, and nothing
+        // can be sent until they do.
+        let early: Rc<RefCell<Vec<Bytes>>> = Rc::default();
+        let opened = {
+            let (heard, early) = (Rc::clone(&heard), Rc::clone(&early));
+            Listener::new(&channel, "open", move |_: Event| {
+                heard(Heard::Opened);
+                early.take().into_iter().for_each(|data| heard(Heard::Data(data)));
+            })?
+        };
         let drained = tell("bufferedamountlow", || Heard::Drained)?;
         let closed = tell("close", || Heard::Closed)?;
         let data = {
-            let heard = Rc::clone(&heard);
+            let (heard, own) = (Rc::clone(&heard), channel.clone());
             Listener::new(&channel, "message", move |event: MessageEvent| {
                 // Text has no place in the protocol; a peer that sends some is not answered.
-                if event.data().is_instance_of::<ArrayBuffer>() {
-                    heard(Heard::Data(files::bytes_of(&event.data())));
+                if !event.data().is_instance_of::<ArrayBuffer>() {
+                    return;
+                }
+                let data = files::bytes_of(&event.data());
+                if own.ready_state() != RtcDataChannelState::Connecting {
+                    return heard(Heard::Data(data));
+                }
+                let mut early = early.borrow_mut();
+                if early.len() < EARLY_MAX {
+                    early.push(data);
+                } else {
+                    // The peer sends a lot to somebody who has not said a word: the protocol has no use for that.
+                    own.close();
                 }
             })?
         };
-        if channel.ready_state() == RtcDataChannelState::Open {
-            heard(Heard::Opened);
-        }
         Ok(Self {
             route: Route::Direct { channel, _listeners: [opened, drained, closed, data] },
             believed: 0,
@@ -75,6 +97,11 @@ impl Channel {
     /// A channel that the page relays; `post` takes a buffer to it.
     pub fn relayed(post: Rc<dyn Fn(JsValue)>) -> Self {
         Self { route: Route::Relayed { post, sent: 0 }, believed: 0 }
+    }
+
+    /// Whether it was open when it came here, so that no event will tell.
+    pub fn is_open(&self) -> bool {
+        matches!(&self.route, Route::Direct { channel, .. } if channel.ready_state() == RtcDataChannelState::Open)
     }
 
     /// Sends one message.
