@@ -10,7 +10,8 @@ const SECOND: Duration = Duration::from_secs(1);
 fn finish(world: &mut World, limit: Duration, what: &str) {
     let done = world.run_until(limit, |world| {
         let gone = |host: usize| host == 0 && world.hosts().len() > 1;
-        (0..world.hosts().len()).all(|host| world.hosts()[host].running.is_some() || gone(host)) && world.all_complete()
+        (0..world.hosts().len()).all(|host| world.hosts()[host].running.is_some() || gone(host))
+            && world.all_complete()
     });
     let states: Vec<_> = (0..world.hosts().len())
         .map(|host| {
