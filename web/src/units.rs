@@ -35,7 +35,7 @@ pub fn rate(bytes_per_second: u64) -> String {
     text
 }
 
-/// A piece's length: powers of two in binary units, `256 KiB`; anything else as [`bytes`].
+/// A piece's length: powers of two in binary units, `256 KiB`; anything else as [`bytes()`].
 pub fn piece_length(bytes_in_piece: u32) -> String {
     match bytes_in_piece {
         length if length >= 1 << 20 && length.is_multiple_of(1 << 20) => {

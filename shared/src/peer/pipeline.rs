@@ -44,8 +44,8 @@ pub enum Matched {
 
 /// Requests in flight to one peer, and how many there should be.
 ///
-/// The window doubles each round trip until blocks wait at the peer for about [`QUEUE_LOW`] longer than the bare round
-/// trip, and is held between there and [`QUEUE_HIGH`]. By Little's law that is rate × (round trip + margin), without
+/// The window doubles each round trip until blocks wait at the peer for about `QUEUE_LOW` longer than the bare round
+/// trip, and is held between there and `QUEUE_HIGH`. By Little's law that is rate × (round trip + margin), without
 /// having to measure the rate.
 #[derive(Debug)]
 pub struct Pipeline {

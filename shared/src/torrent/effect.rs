@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::id::{ConnId, InfoHash};
 use crate::metainfo::Metainfo;
 
-/// Work that only a host can do. Every effect gets exactly one [`super::Input::EffectDone`] with its id, in any order,
+/// Work that only a host can do. Every effect gets exactly one `Input::EffectDone` with its id, in any order,
 /// except that effects on one torrent's storage are done in the order in which they were given.
 #[derive(Clone, Debug)]
 pub enum Effect {

@@ -21,7 +21,7 @@ pub enum Phase {
     Metadata,
     /// The storage is opened and stored pieces are checked.
     Checking,
-    /// Everything is known; waits for [`super::Command::Start`].
+    /// Everything is known; waits for `Command::Start`.
     Ready,
     /// Fetching pieces.
     Downloading,

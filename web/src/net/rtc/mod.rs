@@ -1,7 +1,7 @@
 //! The page's part of a connection: `RTCPeerConnection` exists on the page only.
 //!
 //! A data channel is given to the engine worker in the same task in which it is made or announced, before it can have
-//! had an event; where the browser cannot transfer channels, [`relay`] carries its bytes.
+//! had an event; where the browser cannot transfer channels, `relay` carries its bytes.
 
 mod connection;
 mod gather;
