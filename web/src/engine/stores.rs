@@ -1,12 +1,12 @@
 //! Storage of the engine's torrents: each is a task of its own that does one thing after the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_channel::mpsc;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use shared::engine::{EffectFailure, EffectResult};
 use shared::id::{EffectId, InfoHash};
 use shared::metainfo::Metainfo;
@@ -61,6 +61,16 @@ pub(super) enum Work {
         erase: bool,
     },
 }
+
+impl Work {
+    /// Where it reads, if that is what it does.
+    const fn read_offset(&self) -> Option<u64> {
+        if let Self::Read { offset, .. } = self { Some(*offset) } else { None }
+    }
+}
+
+/// Reads looked at before they are done, so that those of several pieces go side by side: a full send buffer's worth.
+const LOOK_AHEAD: usize = 64;
 
 /// An open storage, or one that is being opened.
 pub(super) struct Store {
@@ -177,7 +187,22 @@ async fn serve(pump: Handle, id: EffectId, opening: Opening, mut todo: mpsc::Unb
     let backing = storage.backing();
     pump.run(move |host| host.store_opened(torrent, backing, slot));
     pump.done(id, opened(&storage));
-    while let Some(work) = todo.next().await {
+    let mut waiting: VecDeque<Work> = VecDeque::new();
+    loop {
+        let next = match waiting.pop_front() {
+            Some(work) => Some(work),
+            None => todo.next().await,
+        };
+        let Some(work) = next else { return };
+        while waiting.len() < LOOK_AHEAD
+            && let Some(Some(work)) = todo.next().now_or_never()
+        {
+            waiting.push_back(work);
+        }
+        if let Some(offset) = work.read_offset() {
+            let following = waiting.iter().map_while(Work::read_offset);
+            storage.prepare(std::iter::once(offset).chain(following)).await;
+        }
         let (id, result) = match work {
             Work::Close { id, erase } => {
                 let closed = storage.close(erase).await;

@@ -30,6 +30,11 @@ impl ReadCache {
         start..start + self.chunk
     }
 
+    /// Whether the chunk that starts there is cached.
+    pub fn has(&self, start: u64) -> bool {
+        self.chunks.iter().any(|(at, _)| *at == start)
+    }
+
     /// Takes out the chunk that starts there, if it is cached. To be put back.
     pub fn take(&mut self, start: u64) -> Option<Bytes> {
         let found = self.chunks.iter().position(|(at, _)| *at == start)?;

@@ -60,7 +60,14 @@ pub async fn reads<S: Storage>(storage: &mut S) -> Result<(), Violation> {
             });
         }
     }
-    Ok(())
+    let ranges = [1_048_570..1_100_000, 0..1, 65_536..98_304];
+    let read = worked("read several", storage.read_all(&ranges).await)?;
+    for (range, bytes) in ranges.iter().zip(&read) {
+        if bytes[..] != contents[range.start as usize..range.end as usize] {
+            return Err(Violation { step: "read several", what: format!("other bytes in {range:?}") });
+        }
+    }
+    expect("as many as were asked for", ranges.len(), read.len())
 }
 
 /// Files come out whole and in the right order.

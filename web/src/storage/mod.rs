@@ -12,6 +12,7 @@ pub mod quota;
 pub mod record;
 pub mod source;
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
@@ -75,6 +76,19 @@ pub trait Storage {
     /// Fills `into` from `offset`.
     fn read(&mut self, offset: u64, into: &mut [u8]) -> impl Future<Output = Result<(), StorageError>>;
 
+    /// Reads several ranges, side by side where that is quicker.
+    fn read_all(&mut self, ranges: &[Range<u64>]) -> impl Future<Output = Result<Vec<Bytes>, StorageError>> {
+        async move {
+            let mut read = Vec::with_capacity(ranges.len());
+            for range in ranges {
+                let mut bytes = BytesMut::zeroed((range.end - range.start) as usize);
+                self.read(range.start, &mut bytes).await?;
+                read.push(bytes.freeze());
+            }
+            Ok(read)
+        }
+    }
+
     /// Writes `blocks`, one after the other, from `offset`. Afterwards they are there to be read, also after this
     /// process ended (not for [`memory`]).
     fn write(&mut self, offset: u64, blocks: &[Bytes]) -> impl Future<Output = Result<(), StorageError>>;
@@ -125,6 +139,10 @@ impl Storage for Backend {
         each!(self, storage => storage.read(offset, into).await)
     }
 
+    async fn read_all(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, StorageError> {
+        each!(self, storage => storage.read_all(ranges).await)
+    }
+
     async fn write(&mut self, offset: u64, blocks: &[Bytes]) -> Result<(), StorageError> {
         each!(self, storage => storage.write(offset, blocks).await)
     }
@@ -152,6 +170,9 @@ impl Storage for Backend {
 
 /// Reading less than that at once costs no less.
 const SMALLEST_CHUNK: u32 = 128 * 1024;
+
+/// Chunks read at once: the browser answers each after a while, however many there are.
+const SIDE_BY_SIDE: usize = 4;
 
 /// A backend with a cache of what was read: peers ask for blocks of 16 KiB, one after the other.
 pub struct CachedStorage {
@@ -202,6 +223,35 @@ impl CachedStorage {
         self.cache.put(chunk.start, bytes.clone());
         let from = (offset - chunk.start) as usize;
         Ok(bytes.slice(from..from + length as usize))
+    }
+
+    /// Takes the chunks of these blocks into the cache, side by side, unless the first of them is there already: then
+    /// nothing has to wait yet. What cannot be read shows when it is read itself.
+    pub async fn prepare(&mut self, blocks: impl Iterator<Item = u64>) {
+        let mut missing: Vec<Range<u64>> = Vec::with_capacity(SIDE_BY_SIDE);
+        for (number, offset) in blocks.enumerate() {
+            let chunk = self.cache.chunk_of(offset);
+            if self.cache.has(chunk.start) {
+                if number == 0 {
+                    return;
+                }
+            } else if chunk.start < self.layout.total()
+                && missing.iter().all(|other| other.start != chunk.start)
+            {
+                missing.push(chunk.start..chunk.end.min(self.layout.total()));
+            }
+            if missing.len() == SIDE_BY_SIDE {
+                break;
+            }
+        }
+        if missing.len() < 2 {
+            return;
+        }
+        if let Ok(read) = self.backend.read_all(&missing).await {
+            for (range, bytes) in missing.into_iter().zip(read) {
+                self.cache.put(range.start, bytes);
+            }
+        }
     }
 
     /// Like [`CachedStorage::read`], past the cache: for bytes that are looked at once.

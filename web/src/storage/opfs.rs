@@ -1,7 +1,7 @@
 //! The browser's private file system: one file for each of the torrent's, written in place, beside the `.torrent` and
 //! the resume record. A directory for each torrent and tab, held under a lock, see [`super::library`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -25,6 +25,9 @@ const OPEN_MAX: usize = 64;
 /// Reading 256 KiB costs little more than reading a block of 16 KiB.
 const READ_AHEAD: u32 = 256 * 1024;
 
+/// Bytes written by one call: a piece of the largest size we create.
+const WRITE_MAX: usize = 4 * 1024 * 1024;
+
 /// A torrent's directory.
 pub struct Opfs {
     claim: Claim,
@@ -36,6 +39,9 @@ pub struct Opfs {
     open: VecDeque<(usize, SyncFile)>,
     record: Option<SyncFile>,
     opened: Opened,
+    /// Files that are known to have their full length.
+    grown: BTreeSet<usize>,
+    scratch: Vec<u8>,
     /// Bytes that are missing, until it is known that they have room.
     unweighed: Option<u64>,
 }
@@ -58,8 +64,18 @@ impl Opfs {
             opened.check = stored_bytes > 0;
         }
         let unweighed = Some(layout.total().saturating_sub(stored_bytes));
-        let (open, record) = (VecDeque::new(), None);
-        Ok(Self { claim, layout, torrent, directory, open, record, opened, unweighed })
+        Ok(Self {
+            claim,
+            layout,
+            torrent,
+            directory,
+            open: VecDeque::new(),
+            record: None,
+            opened,
+            grown: BTreeSet::new(),
+            scratch: Vec::new(),
+            unweighed,
+        })
     }
 
     /// Before the first byte is written: whether all that is missing has room. A download that fails at nine tenths
@@ -106,6 +122,25 @@ impl Opfs {
             self.open.push_back((file, opened));
         }
         self.open.back().map(|(_, handle)| handle).ok_or(StorageError::Unsupported("a file that is open"))
+    }
+
+    async fn write_bytes(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
+        let ranges: Vec<FileRange> = self.layout.file_ranges(offset, bytes.len() as u64).collect();
+        let mut rest = bytes;
+        for range in ranges {
+            let (part, after) = rest.split_at(range.length as usize);
+            let whole = self.layout.files().get(range.file).map_or(0, |span| span.length);
+            let grown = self.grown.contains(&range.file);
+            let file = self.handle(range.file).await?;
+            // At its full length from the start: a file that grows asks the browser for more quota as it does.
+            let reserved = if grown || file.size()? >= whole { Ok(()) } else { file.truncate(whole) };
+            if let Err(error) = reserved.and_then(|()| file.write(range.offset, part)) {
+                return Err(full(error, part.len() as u64).await);
+            }
+            self.grown.insert(range.file);
+            rest = after;
+        }
+        Ok(())
     }
 
     async fn record(&mut self) -> Result<&SyncFile, StorageError> {
@@ -181,20 +216,16 @@ impl Storage for Opfs {
 
     async fn write(&mut self, offset: u64, blocks: &[Bytes]) -> Result<(), StorageError> {
         self.weigh().await?;
+        // One call a piece: each costs far more than the copy.
+        let mut scratch = std::mem::take(&mut self.scratch);
         let mut at = offset;
-        for block in blocks {
-            let ranges: Vec<FileRange> = self.layout.file_ranges(at, block.len() as u64).collect();
-            let mut rest = &block[..];
-            for range in ranges {
-                let (part, after) = rest.split_at(range.length as usize);
-                let written = self.handle(range.file).await?.write(range.offset, part);
-                if let Err(error) = written {
-                    return Err(full(error, part.len() as u64).await);
-                }
-                rest = after;
-            }
-            at += block.len() as u64;
+        for blocks in batches(blocks) {
+            scratch.clear();
+            blocks.iter().for_each(|block| scratch.extend_from_slice(block));
+            self.write_bytes(at, &scratch).await?;
+            at += scratch.len() as u64;
         }
+        self.scratch = scratch;
         Ok(())
     }
 
@@ -238,6 +269,22 @@ impl Storage for Opfs {
     fn read_ahead(&self) -> u32 {
         READ_AHEAD
     }
+}
+
+/// Cuts blocks into runs of at most [`WRITE_MAX`] bytes, or of one block.
+fn batches(blocks: &[Bytes]) -> impl Iterator<Item = &[Bytes]> {
+    let mut rest = blocks;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |block: &&Bytes| {
+            bytes += block.len();
+            bytes <= WRITE_MAX
+        };
+        let count = rest.iter().take_while(fits).count().max(1).min(rest.len());
+        let (batch, after) = rest.split_at(count);
+        rest = after;
+        (!batch.is_empty()).then_some(batch)
+    })
 }
 
 /// A failure to write, with the numbers where it is for want of space.

@@ -1,8 +1,12 @@
 //! Files that somebody shared, read by slices where they lie.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::future::try_join_all;
 use js_sys::Uint8Array;
 use shared::engine::Opened;
 use shared::layout::{FileRange, Layout};
@@ -15,11 +19,17 @@ use crate::platform::{JsError, files};
 /// A slice costs about a millisecond to read, and four for a megabyte: so whole megabytes are read.
 const READ_AHEAD: u32 = 1024 * 1024;
 
+/// Blobs kept of a torrent's files; each is a handle in the browser.
+const BLOBS_MAX: usize = 64;
+
 /// Shared files, in the order of the torrent's.
 #[derive(Clone)]
 pub struct Source {
     layout: Rc<Layout>,
     files: Rc<[File]>,
+    /// Each file as a blob, once it was read from: cutting a `File` asks the browser for its state every time and waits
+    /// for the answer, cutting this does not. It can be read until the file changes.
+    blobs: Rc<RefCell<BTreeMap<usize, Blob>>>,
 }
 
 impl Source {
@@ -33,13 +43,38 @@ impl Source {
                 return Err(StorageError::Changed(file.name()));
             }
         }
-        Ok(Self { layout, files })
+        Ok(Self { layout, files, blobs: Rc::default() })
+    }
+
+    fn blob(&self, number: usize, file: &File) -> Result<Blob, JsError> {
+        if let Some(blob) = self.blobs.borrow().get(&number) {
+            return Ok(blob.clone());
+        }
+        let blob = file.slice_with_f64_and_f64(0.0, file.size())?;
+        let mut blobs = self.blobs.borrow_mut();
+        if blobs.len() == BLOBS_MAX {
+            blobs.pop_first();
+        }
+        blobs.insert(number, blob.clone());
+        Ok(blob)
+    }
+
+    async fn read_range(&self, offset: u64, into: &mut [u8]) -> Result<(), StorageError> {
+        let ranges: Vec<FileRange> = self.layout.file_ranges(offset, into.len() as u64).collect();
+        let mut rest = into;
+        for range in ranges {
+            let (part, after) = rest.split_at_mut(range.length as usize);
+            self.read_part(range, part).await?;
+            rest = after;
+        }
+        Ok(())
     }
 
     /// Reads a part of one file into `into`.
     async fn read_part(&self, range: FileRange, into: &mut [u8]) -> Result<(), StorageError> {
         let file = self.files.get(range.file).ok_or(StorageError::Unsupported("no such file"))?;
-        let buffer = files::read(file, range.offset, range.length).await;
+        let blob = self.blob(range.file, file).map_err(|error| failure(error, file))?;
+        let buffer = files::read(&blob, range.offset, range.length).await;
         let buffer = buffer.map_err(|error| failure(error, file))?;
         Uint8Array::new(&buffer).copy_to(into);
         Ok(())
@@ -65,14 +100,17 @@ impl Storage for Source {
     }
 
     async fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<(), StorageError> {
-        let ranges: Vec<FileRange> = self.layout.file_ranges(offset, into.len() as u64).collect();
-        let mut rest = into;
-        for range in ranges {
-            let (part, after) = rest.split_at_mut(range.length as usize);
-            self.read_part(range, part).await?;
-            rest = after;
-        }
-        Ok(())
+        self.read_range(offset, into).await
+    }
+
+    async fn read_all(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, StorageError> {
+        let this = &*self;
+        let reads = ranges.iter().map(async |range: &Range<u64>| {
+            let mut bytes = BytesMut::zeroed((range.end - range.start) as usize);
+            this.read_range(range.start, &mut bytes).await?;
+            Ok(bytes.freeze())
+        });
+        try_join_all(reads).await
     }
 
     async fn write(&mut self, _offset: u64, _blocks: &[Bytes]) -> Result<(), StorageError> {
