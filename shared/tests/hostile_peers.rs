@@ -251,6 +251,33 @@ fn a_peer_that_refuses_everything_is_not_asked_for_ever() {
 }
 
 #[test]
+fn a_peer_that_refused_everything_is_asked_again_after_a_while() {
+    let (mut world, host, share) = leeching();
+    let mut stranger = Stranger::shaken(&mut world, host, share.meta.info_hash(), 1);
+    stranger.say(&mut world, &Message::HaveAll);
+    stranger.say(&mut world, &Message::Unchoke);
+    let mut refused = 0;
+    let ready = world.now + std::time::Duration::from_secs(30);
+    while !world.is_complete(host, &share) && world.now < ready + std::time::Duration::from_secs(60) {
+        for message in stranger.heard(&world) {
+            let Message::Request(request) = message else { continue };
+            if world.now < ready {
+                refused += 1;
+                stranger.say(&mut world, &Message::Reject(request));
+                continue;
+            }
+            let piece = share.meta.layout().piece(request.piece).expect("in range");
+            let at = share.meta.layout().piece_offset(piece) as usize + request.begin as usize;
+            let block = Bytes::copy_from_slice(&share.bytes[at..at + request.length as usize]);
+            stranger.say(&mut world, &Message::Piece { piece: request.piece, begin: request.begin, block });
+        }
+        world.run(100);
+    }
+    assert!(world.is_complete(host, &share), "the peer was not asked again");
+    assert!((8..60).contains(&refused), "asked {refused} times in 30 s of a peer that refuses");
+}
+
+#[test]
 fn lies_about_metadata_are_found_out() {
     let share = share(40_000_000, 3);
     let mut world = World::new(Net::default());
@@ -296,6 +323,21 @@ fn a_silent_peer_is_closed_and_a_quiet_one_kept() {
     assert_eq!(silent.closed(&world), Some(CloseReason::Silent));
     assert_eq!(quiet.closed(&world), None);
     assert!(quiet.heard(&world).contains(&Message::KeepAlive));
+}
+
+#[test]
+fn a_peer_that_breaks_off_within_a_message_is_closed_and_a_slow_one_kept() {
+    let (mut world, host, share) = seeding();
+    let [short, slow] = [1, 2].map(|name| Stranger::shaken(&mut world, host, share.meta.info_hash(), name));
+    let mut piece = Vec::new();
+    Message::Have(0).encode(&mut piece);
+    short.raw(&mut world, &piece[..6]);
+    for byte in &piece {
+        slow.raw(&mut world, &[*byte]);
+        world.run(15_000);
+    }
+    assert_eq!(short.closed(&world), Some(CloseReason::BrokenOff));
+    assert_eq!(slow.closed(&world), None);
 }
 
 #[test]

@@ -53,6 +53,9 @@ pub enum CloseReason {
     /// Nothing came for longer than keep-alives allow.
     #[error("the peer has been silent for too long")]
     Silent,
+    /// A message began and did not go on.
+    #[error("the peer broke off within a message")]
+    BrokenOff,
     /// What we had to tell it piled up.
     #[error("the peer takes nothing")]
     Stalled,

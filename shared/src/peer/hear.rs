@@ -103,7 +103,7 @@ impl Peer {
             }
             Message::Unchoke => {
                 self.choking = false;
-                self.refused.clear();
+                self.refusals.forget();
                 Some(Heard::Unchoked)
             }
             Message::Interested | Message::NotInterested => {
@@ -132,9 +132,11 @@ impl Peer {
             Message::Reject(request) => {
                 let block = layout.and_then(|at| at.block_at(request.piece, request.begin, request.length));
                 let block = block.filter(|block| self.pipeline.rejected(*block));
-                // Asked for again at once it would be refused again at once.
-                self.refused.extend(block.map(|block| block.piece));
-                block.map(Heard::Rejected)
+                block.map(|block| {
+                    // Asked for again at once it would be refused again at once.
+                    self.refusals.add(block.piece, now);
+                    Heard::Rejected(block)
+                })
             }
             Message::AllowedFast(number) => self.allowed(number, layout),
             Message::Extended { id, payload } => self.extended(id, &payload, layout)?,
@@ -188,6 +190,7 @@ impl Peer {
         if matched == Matched::Unasked {
             return Err(unrequested);
         }
+        self.refusals.given();
         self.down.add(now, bytes.len() as u64);
         Ok(Heard::Block { block, bytes, matched })
     }

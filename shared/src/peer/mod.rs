@@ -5,6 +5,7 @@ mod hear;
 mod outbox;
 mod pieces;
 mod pipeline;
+mod refusals;
 mod upload;
 
 pub use close::CloseReason;
@@ -18,6 +19,8 @@ use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
+
+use refusals::Refusals;
 
 use crate::id::{ConnId, InfoHash, PeerId};
 use crate::layout::{BlockRef, PieceIndex};
@@ -36,6 +39,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(100);
 
 /// Silence after which a peer is gone. Stock WebTorrent sends a keep-alive each 55 s, others each two minutes.
 const SILENCE_MAX: Duration = Duration::from_secs(150);
+
+/// How long a peer may pause within a message. Stock WebTorrent, asked for a piece that it is still storing, says how
+/// long the block is and sends less: whatever came after would be taken for the rest of it.
+const MIDWAY_MAX: Duration = Duration::from_secs(20);
 
 /// How long a peer may take nothing of what waits for it.
 const STUCK_MAX: Duration = Duration::from_secs(120);
@@ -91,8 +98,7 @@ pub struct Peer {
     metadata_size: Option<u64>,
     client: Option<String>,
     allowed_fast: BTreeSet<PieceIndex>,
-    /// Pieces that it has and yet refused to give since it last unchoked us.
-    refused: BTreeSet<PieceIndex>,
+    refusals: Refusals,
     last_received: Instant,
     choked: bool,
     choking: bool,
@@ -129,7 +135,7 @@ impl Peer {
             metadata_size: None,
             client: None,
             allowed_fast: BTreeSet::new(),
-            refused: BTreeSet::new(),
+            refusals: Refusals::default(),
             last_received: now,
             choked: true,
             choking: true,
@@ -204,12 +210,12 @@ impl Peer {
     /// Whether this piece may be asked of it now.
     pub fn offers(&self, piece: PieceIndex) -> bool {
         let open = !self.choking || self.allowed_fast.contains(&piece);
-        open && self.pieces.has(piece) && !self.refused.contains(&piece)
+        open && self.pieces.has(piece) && !self.refusals.covers(piece)
     }
 
     /// Whether every piece may be.
     pub fn offers_all(&self) -> bool {
-        !self.choking && self.refused.is_empty() && self.pieces.is_complete()
+        !self.choking && self.refusals.is_empty() && self.pieces.is_complete()
     }
 
     /// Whether it might give something now.
@@ -337,6 +343,22 @@ impl Peer {
     /// When it is gone if it stays silent.
     pub fn silent_at(&self) -> Option<Instant> {
         self.shaken.map(|_| self.last_received + SILENCE_MAX)
+    }
+
+    /// When its stream is broken off if the message that it began does not go on.
+    pub fn broken_off_at(&self) -> Option<Instant> {
+        self.framer.is_midway().then(|| self.last_received + MIDWAY_MAX)
+    }
+
+    /// When it may be asked again for what it refused.
+    pub const fn ask_again_at(&self) -> Option<Instant> {
+        self.refusals.until()
+    }
+
+    /// It may be asked again for what it refused.
+    pub fn ask_again(&mut self) {
+        self.refusals.ask_again();
+        self.dry_at = 0;
     }
 
     /// The host slept: silence meanwhile is not held against the peer.

@@ -51,7 +51,9 @@ impl Torrent {
             due(peer.keep_alive_at(), Timer::KeepAlive);
             due(peer.silent_at(), Timer::KeepAlive);
             due(peer.stuck_at(), Timer::KeepAlive);
+            due(peer.broken_off_at(), Timer::KeepAlive);
             due(peer.pipeline.deadline(), Timer::Request);
+            due(peer.ask_again_at(), Timer::Request);
         }
         due(self.have_at, Timer::Have);
         if !self.peers.is_empty() {
@@ -98,11 +100,18 @@ impl Torrent {
         if is_due(peer.silent_at()) {
             return self.close_peer(ctx, conn, CloseReason::Silent);
         }
+        if is_due(peer.broken_off_at()) {
+            return self.close_peer(ctx, conn, CloseReason::BrokenOff);
+        }
         if is_due(peer.stuck_at()) {
             return self.close_peer(ctx, conn, CloseReason::Stalled);
         }
         if is_due(peer.keep_alive_at()) {
             peer.tell(&Message::KeepAlive);
+            self.dirty.insert(conn);
+        }
+        if is_due(peer.ask_again_at()) {
+            peer.ask_again();
             self.dirty.insert(conn);
         }
         if let Some(given_up) = peer.pipeline.time_out(now) {

@@ -125,6 +125,15 @@ impl Framer {
         begun + self.chunks.iter().map(Bytes::len).sum::<usize>()
     }
 
+    /// Whether a message has begun that is not whole.
+    pub const fn is_midway(&self) -> bool {
+        match &self.stage {
+            Stage::Head(head) => head.length > 0,
+            Stage::Contents { .. } | Stage::Skip { .. } => true,
+            Stage::Handshake(_) | Stage::Broken(_) => false,
+        }
+    }
+
     fn broken(&mut self, error: WireError) -> WireError {
         self.chunks.clear();
         self.stage = Stage::Broken(error.clone());

@@ -62,8 +62,6 @@ struct Seen {
     pages: HashMap<String, String>,
     /// Type of the target of each session.
     kinds: HashMap<String, String>,
-    /// Runs in every dedicated worker before its first line.
-    worker_script: Option<String>,
     /// Node that the last file chooser was opened for, by session.
     choosers: HashMap<String, u64>,
 }
@@ -163,9 +161,21 @@ impl Cdp {
         }
     }
 
-    /// Runs `script` in every dedicated worker that is started from now on, before its first line.
-    pub fn before_every_worker(&self, script: &str) {
-        lock(&self.0.seen).worker_script = Some(script.to_owned());
+    /// Runs `script` in every dedicated worker that there is.
+    pub async fn eval_in_workers(&self, script: &str) -> Result<()> {
+        let workers: Vec<String> = lock(&self.0.seen)
+            .kinds
+            .iter()
+            .filter(|(_, kind)| *kind == "worker")
+            .map(|(session, _)| session.clone())
+            .collect();
+        ensure!(!workers.is_empty(), "no worker to run {script} in");
+        for session in workers {
+            let result =
+                self.call(Some(&session), "Runtime.evaluate", json!({ "expression": script })).await?;
+            ensure!(result.get("exceptionDetails").is_none(), "{script}: {result}");
+        }
+        Ok(())
     }
 
     /// Takes the node for which a session's page opened a file chooser, once it has.
@@ -289,24 +299,19 @@ impl Inner {
     fn attached(&self, parameters: &Value) {
         let session = parameters["sessionId"].as_str().unwrap_or_default();
         let kind = text(&parameters["targetInfo"]["type"]);
-        let script = {
+        {
             let mut seen = lock(&self.seen);
-            let script = if kind == "worker" { seen.worker_script.clone() } else { None };
             if kind == "page" {
                 seen.pages.insert(text(&parameters["targetInfo"]["targetId"]), session.to_owned());
             }
             seen.kinds.insert(session.to_owned(), kind);
-            script
-        };
+        }
         self.post(session, "Runtime.enable", &json!({}));
         self.post(session, "Log.enable", &json!({}));
         if self.watch == Watch::Everything {
             self.post(session, "Network.enable", &json!({}));
             self.post(session, "Audits.enable", &json!({}));
             self.post(session, "Target.setAutoAttach", &self.attach_parameters());
-        }
-        if let Some(script) = script {
-            self.post(session, "Runtime.evaluate", &json!({ "expression": script }));
         }
         self.post(session, "Runtime.runIfWaitingForDebugger", &json!({}));
     }
