@@ -33,24 +33,20 @@ impl Memory {
 /// Highest values seen.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Peak {
-    /// The tab's own process.
+    /// The largest renderer, which is the tab's own process in a browser with one tab. A browser keeps a spare one, and
+    /// changes processes when a tab goes to another site, so it is looked for at each sample.
     pub tab: Memory,
     /// All processes of the browser together.
     pub browser: Memory,
 }
 
-/// Process ids of a browser: of its busiest renderer, which is the tab's in a browser with one tab, and of all.
-pub async fn processes(profile: &Profile) -> Result<(u32, Vec<u32>)> {
+/// Process ids of a browser: of its renderers, and of all.
+async fn processes(profile: &Profile) -> Result<(Vec<u32>, Vec<u32>)> {
     let answer = profile.cdp().call(None, "SystemInfo.getProcessInfo", json!({})).await?;
     let list = answer["processInfo"].as_array().context("no processInfo")?;
     let id = |entry: &serde_json::Value| entry["id"].as_u64().and_then(|id| u32::try_from(id).ok());
-    let tab = list
-        .iter()
-        .filter(|entry| entry["type"] == "renderer")
-        .max_by(|a, b| a["cpuTime"].as_f64().unwrap_or(0.0).total_cmp(&b["cpuTime"].as_f64().unwrap_or(0.0)))
-        .and_then(id)
-        .context("the browser has no renderer")?;
-    Ok((tab, list.iter().filter_map(id).collect()))
+    let renderers = list.iter().filter(|entry| entry["type"] == "renderer");
+    Ok((renderers.filter_map(id).collect(), list.iter().filter_map(id).collect()))
 }
 
 /// Memory of a process; zero when it has ended.
@@ -73,14 +69,14 @@ pub struct Sampler {
 impl Sampler {
     /// Samples every `every`, from now on.
     pub async fn start(profile: &Arc<Profile>, every: Duration) -> Result<Self> {
-        let (tab, _) = processes(profile).await?;
+        processes(profile).await?;
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, profile) = (Arc::clone(&stop), Arc::clone(profile));
         let task = tokio::spawn(async move {
             let mut peak = Peak::default();
             while !stopped.load(Ordering::Relaxed) {
-                peak.tab = peak.tab.peak(of(tab));
-                if let Ok((_, all)) = processes(&profile).await {
+                if let Ok((renderers, all)) = processes(&profile).await {
+                    peak.tab = renderers.into_iter().map(of).fold(peak.tab, Memory::peak);
                     let sum = all.into_iter().map(of).fold(Memory::default(), Memory::plus);
                     peak.browser = peak.browser.peak(sum);
                 }
