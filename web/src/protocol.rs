@@ -23,10 +23,10 @@ pub enum ToWorker {
         /// The link as text.
         link: String,
     },
-    /// A `.torrent` was opened; parsed by the page already.
+    /// A `.torrent` was opened. Answer: [`FromWorker::TorrentOpened`].
     OpenTorrent {
-        /// What it names.
-        torrent: InfoHash,
+        /// Correlates the answer.
+        request: u32,
         /// The whole file.
         #[serde(with = "serde_bytes")]
         metainfo: Vec<u8>,
@@ -210,6 +210,13 @@ pub enum FromWorker {
     Close {
         /// Which.
         conn: ConnId,
+    },
+    /// Answer to [`ToWorker::OpenTorrent`].
+    TorrentOpened {
+        /// Which request.
+        request: u32,
+        /// What it names, or why it is none.
+        torrent: Result<InfoHash, String>,
     },
     /// Answer to [`ToWorker::File`] and [`ToWorker::TorrentFile`]. Beside it, where it worked: a `Blob` or `File`.
     File {

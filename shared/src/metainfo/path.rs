@@ -21,7 +21,7 @@
 
 use std::collections::BTreeMap;
 
-use unicode_normalization::UnicodeNormalization as _;
+use icu_normalizer::ComposingNormalizerBorrowed;
 
 use crate::{limits, text};
 
@@ -54,7 +54,7 @@ pub fn safe_part(part: &[u8]) -> Result<Option<String>, PathError> {
     if lossy == ".." {
         return Err(PathError::Parent);
     }
-    let normal: String = if lossy.is_ascii() { lossy.into_owned() } else { lossy.nfc().collect() };
+    let normal: String = if lossy.is_ascii() { lossy.into_owned() } else { nfc(&lossy) };
     if normal.contains('\0') {
         return Err(PathError::Nul(text::shown(&normal, QUOTED_MAX)));
     }
@@ -126,7 +126,12 @@ fn folded(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }
-    name.to_uppercase().to_lowercase().nfc().collect()
+    nfc(&name.to_uppercase().to_lowercase())
+}
+
+/// In the composed form (Unicode, annex 15), which is what people type.
+fn nfc(text: &str) -> String {
+    ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned()
 }
 
 /// Gives each file of a torrent a path of its own.

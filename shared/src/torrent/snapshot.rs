@@ -37,7 +37,7 @@ pub enum Phase {
 
 /// What a torrent is waiting for, where it is not moving. Durations in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "for", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Waiting {
     /// No tracker is reachable; the next attempt is in `retry_ms`.
     Tracker {

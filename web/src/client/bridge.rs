@@ -35,6 +35,7 @@ pub(super) struct Bridge {
     pub(super) connections: Connections,
     outbox: Rc<Outbox>,
     requests: RefCell<BTreeMap<u32, OnFile>>,
+    opening: RefCell<BTreeMap<u32, oneshot::Sender<Result<InfoHash, String>>>>,
     next_request: Cell<u32>,
     next_notice: Cell<u64>,
     listeners: RefCell<Vec<Listener>>,
@@ -85,6 +86,7 @@ impl Bridge {
             connections: Connections::new(sink),
             outbox,
             requests: RefCell::default(),
+            opening: RefCell::default(),
             next_request: Cell::new(0),
             next_notice: Cell::new(0),
             listeners: RefCell::default(),
@@ -125,10 +127,22 @@ impl Bridge {
 
     /// Asks for a file; `then` is called once.
     pub(super) fn ask_file(&self, ask: impl FnOnce(u32) -> ToWorker, then: OnFile) {
-        let request = self.next_request.get();
-        self.next_request.set(request.wrapping_add(1));
+        let request = self.number_request();
         self.requests.borrow_mut().insert(request, then);
         self.post(ask(request), Vec::new());
+    }
+
+    /// Has the worker read and open a `.torrent`.
+    pub(super) fn open_torrent(&self, metainfo: Vec<u8>) -> oneshot::Receiver<Result<InfoHash, String>> {
+        let request = self.number_request();
+        let (opened, answer) = oneshot::channel();
+        self.opening.borrow_mut().insert(request, opened);
+        self.post(ToWorker::OpenTorrent { request, metainfo }, Vec::new());
+        answer
+    }
+
+    fn number_request(&self) -> u32 {
+        self.next_request.replace(self.next_request.get().wrapping_add(1))
     }
 
     /// Tells a person something.
@@ -172,6 +186,7 @@ impl Bridge {
 
     fn fail(&self, reason: &str) {
         self.state.worker.set(WorkerState::Failed(reason.to_owned()));
+        self.opening.borrow_mut().clear();
         self.connections.close_all();
     }
 
@@ -210,6 +225,12 @@ impl Bridge {
                 }
             }
             FromWorker::Close { conn } => self.connections.close(conn),
+            FromWorker::TorrentOpened { request, torrent } => {
+                if let Some(opened) = self.opening.borrow_mut().remove(&request) {
+                    // Whoever asked may have gone to another view.
+                    let _ = opened.send(torrent);
+                }
+            }
             FromWorker::File { request, name } => self.hear_file(request, name, handles),
             FromWorker::Died { reason } => self.fail(&reason),
         }

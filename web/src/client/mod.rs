@@ -16,7 +16,6 @@ use send_wrapper::SendWrapper;
 use shared::engine::Command;
 use shared::id::InfoHash;
 use shared::magnet::Link;
-use shared::metainfo::Metainfo;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::PageTransitionEvent;
@@ -128,11 +127,10 @@ impl Client {
         Ok(torrent)
     }
 
-    /// Adds a whole `.torrent`, like [`Client::open_link`].
-    pub fn open_torrent(&self, metainfo: Vec<u8>) -> Result<InfoHash, String> {
-        let torrent = Metainfo::parse(&metainfo).map_err(|error| error.to_string())?.info_hash();
-        self.post(ToWorker::OpenTorrent { torrent, metainfo });
-        Ok(torrent)
+    /// Adds a whole `.torrent`, like [`Client::open_link`]. It is read by the worker, which knows how.
+    pub async fn open_torrent(&self, metainfo: Vec<u8>) -> Result<InfoHash, String> {
+        let opened = self.inner.bridge.open_torrent(metainfo);
+        opened.await.unwrap_or_else(|_| Err("the engine stopped".to_owned()))
     }
 
     /// Downloads a torrent that is ready, paused or failed.

@@ -3,7 +3,6 @@
 use futures_util::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
 use js_sys::Array;
-use serde::Deserialize;
 use std::pin::pin;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -15,8 +14,7 @@ use crate::platform::JsError;
 use crate::platform::scope::{self, property};
 
 /// The server's configuration of this page, from `/config.json`. Everything in it may be missing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SiteConfig {
     /// Port of the server's TLS listener: over plain http the page links there.
     pub tls_port: Option<u16>,
@@ -64,7 +62,9 @@ pub(super) async fn config() -> (SiteConfig, JsValue) {
     };
     let servers = if answer.is_object() { property(&answer, "iceServers") } else { JsValue::UNDEFINED };
     let servers = if Array::is_array(&servers) { servers } else { Array::new().into() };
-    (serde_wasm_bindgen::from_value(answer).unwrap_or_default(), servers)
+    let tls_port = answer.is_object().then(|| property(&answer, "tlsPort").as_f64()).flatten();
+    let tls_port = tls_port.filter(|port| (1.0..65_536.0).contains(port)).map(|port| port as u16);
+    (SiteConfig { tls_port }, servers)
 }
 
 async fn fetch() -> Result<JsValue, JsError> {

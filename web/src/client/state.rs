@@ -193,7 +193,7 @@ pub struct Creation {
 
 /// Where a creation stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum CreationState {
     /// Being hashed.
     Hashing,

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use js_sys::{Array, Uint8Array};
 use shared::engine::{Command, EffectFailure, EffectResult, Input, Origin};
 use shared::id::InfoHash;
+use shared::metainfo::Metainfo;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, File};
@@ -23,9 +24,7 @@ impl Host {
             ToWorker::ProbeChannel | ToWorker::Start(_) | ToWorker::Channel { .. } => {}
             ToWorker::Command(command) => self.command(command),
             ToWorker::OpenLink { torrent, link } => self.open(torrent, Origin::Link(link)),
-            ToWorker::OpenTorrent { torrent, metainfo } => {
-                self.open(torrent, Origin::Metainfo(metainfo.into()))
-            }
+            ToWorker::OpenTorrent { request, metainfo } => self.open_torrent(request, metainfo.into()),
             ToWorker::Share { id, name, paths } => {
                 let files: Vec<File> = handles.into_iter().map(JsCast::unchecked_into).collect();
                 self.creations.begin(id, name.as_deref(), paths, files);
@@ -61,6 +60,15 @@ impl Host {
 
     pub(super) fn command(&self, command: Command) {
         self.pump.input(Input::Command(command));
+    }
+
+    fn open_torrent(&self, request: u32, metainfo: Bytes) {
+        let torrent = Metainfo::parse(&metainfo).map(|metainfo| metainfo.info_hash());
+        if let Ok(torrent) = torrent {
+            self.open(torrent, Origin::Metainfo(metainfo));
+        }
+        let torrent = torrent.map_err(|error| error.to_string());
+        self.say(&FromWorker::TorrentOpened { request, torrent });
     }
 
     /// Adds a torrent; goes on with what a gone tab left of it.

@@ -36,8 +36,8 @@ impl From<JsValue> for JsError {
     }
 }
 
-impl From<serde_wasm_bindgen::Error> for JsError {
-    fn from(error: serde_wasm_bindgen::Error) -> Self {
+impl From<postcard::Error> for JsError {
+    fn from(error: postcard::Error) -> Self {
         Self { name: "Message".to_owned(), message: error.to_string() }
     }
 }

@@ -1,6 +1,9 @@
 //! Messages between threads: a value of ours and, beside it, handles that only the browser can carry.
+//!
+//! The value travels as bytes (postcard): both ends are one build, so nothing has to name its fields, and it takes a
+//! fraction of the code and the time that building JavaScript objects takes.
 
-use js_sys::Array;
+use js_sys::{Array, Uint8Array};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
@@ -15,7 +18,8 @@ pub trait Port {
 
     /// Posts a message with handles beside it. Those in `moved` are transferred, those in `cloned` are not.
     fn post<T: Serialize>(&self, message: &T, moved: &[JsValue], cloned: &[JsValue]) -> Result<(), JsError> {
-        let envelope = Array::of1(&serde_wasm_bindgen::to_value(message)?);
+        let bytes = postcard::to_allocvec(message)?;
+        let envelope = Array::of1(&Uint8Array::from(&bytes[..]));
         let transfer = Array::new();
         for handle in moved {
             envelope.push(handle);
@@ -43,6 +47,7 @@ impl Port for DedicatedWorkerGlobalScope {
 /// Takes apart what [`Port::post`] made.
 pub fn open<T: DeserializeOwned>(data: JsValue) -> Result<(T, Vec<JsValue>), JsError> {
     let envelope = Array::from(&data);
-    let message = serde_wasm_bindgen::from_value(envelope.get(0))?;
+    let bytes = Uint8Array::new(&envelope.get(0)).to_vec();
+    let message = postcard::from_bytes(&bytes)?;
     Ok((message, envelope.iter().skip(1).collect()))
 }

@@ -70,7 +70,7 @@ impl Ui {
                 self.say(text::UNREADABLE);
                 return;
             };
-            match self.client().open_torrent(js_sys::Uint8Array::new(&buffer).to_vec()) {
+            match self.client().open_torrent(js_sys::Uint8Array::new(&buffer).to_vec()).await {
                 Ok(info_hash) => self.show(Route::Link(info_hash.to_string())),
                 Err(reason) => self.say(reason),
             }

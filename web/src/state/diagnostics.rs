@@ -3,7 +3,6 @@
 use leptos::prelude::*;
 use serde::Serialize;
 use shared::id::InfoHash;
-use wasm_bindgen::JsValue;
 
 use super::Ui;
 use crate::client::{Capabilities, Notice, TransferView};
@@ -37,11 +36,6 @@ pub fn of(ui: Ui, info_hash: Option<InfoHash>) -> String {
         notices: state.notices.get_untracked(),
         transfer,
     };
-    serde_wasm_bindgen::to_value(&report)
-        .ok()
-        .and_then(|value| {
-            js_sys::JSON::stringify_with_replacer_and_space(&value, &JsValue::NULL, &2.into()).ok()
-        })
-        .and_then(|text| text.as_string())
-        .unwrap_or_default()
+    // Values of ours have no keys but strings, the only thing that JSON would refuse.
+    serde_json::to_string_pretty(&report).unwrap_or_default()
 }
