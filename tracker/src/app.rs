@@ -83,6 +83,8 @@ async fn websocket(state: Arc<AppState>, request: Request) -> Response {
         .read_buffer_size(limits.read_buffer_bytes)
         // Written at once: a message is already in memory as a whole.
         .write_buffer_size(0)
+        // The default is none: a peer that pings and never reads would have us keep every pong.
+        .max_write_buffer_size(limits.message_bytes + limits.read_buffer_bytes)
         .max_message_size(limits.message_bytes)
         .max_frame_size(limits.message_bytes)
         .on_upgrade(move |socket| async move {

@@ -94,11 +94,13 @@ impl Args {
     ///
     /// [`ArgsError`], whose text says what to do.
     pub fn into_config(self) -> Result<Config, ArgsError> {
+        let data = self.data.or_else(default_data);
+        let private = data.iter().chain(&self.key).cloned().collect();
         let source = match (self.cert, self.key) {
             (Some(certificate), Some(key)) => Some(CertificateSource::Files { certificate, key }),
             _ if self.no_tls => None,
             _ => {
-                let data = self.data.or_else(default_data).ok_or(ArgsError::NoData)?;
+                let data = data.ok_or(ArgsError::NoData)?;
                 Some(CertificateSource::Generated { data, names: self.names })
             }
         };
@@ -108,6 +110,7 @@ impl Args {
             tls: source.map(|source| TlsConfig { listen: self.listen_tls, source }),
             lan: self.lan,
             files: self.files,
+            private,
             page: self.page,
             ice_servers: self.ice_servers,
             swarm: Limits { interval, member_timeout: interval * 3, ..Limits::default() },
@@ -170,7 +173,9 @@ mod tests {
     #[test]
     fn tls_can_be_switched_off() {
         let config = |args: &[&str]| Args::try_parse_from(args).unwrap().into_config().unwrap();
-        assert!(config(&["tracker", "--no-tls"]).tls.is_none());
+        let without = config(&["tracker", "--no-tls", "--data", "/y"]);
+        assert!(without.tls.is_none());
+        assert_eq!(without.private, [PathBuf::from("/y")], "what an earlier run kept there stays private");
         let tls = config(&["tracker", "--data", "/x", "--name", "example.org"]).tls.unwrap();
         let CertificateSource::Generated { data, names } = tls.source else { panic!("{tls:?}") };
         assert_eq!((data, names), (PathBuf::from("/x"), vec!["example.org".to_owned()]));

@@ -17,6 +17,8 @@ pub struct Config {
     pub lan: bool,
     /// Directory that is served under `/files/`.
     pub files: Option<PathBuf>,
+    /// The tracker's own data, used by this run or not, and its private key: never shown under `/files/`.
+    pub private: Vec<PathBuf>,
     /// Serve the page from this directory rather than the one built into the program.
     pub page: Option<PathBuf>,
     /// STUN and TURN servers that the page may use, as `RTCIceServer` objects. None unless configured: a LAN needs none,
@@ -120,6 +122,7 @@ impl Default for Config {
             tls: None,
             lan: false,
             files: None,
+            private: Vec::new(),
             page: None,
             ice_servers: Vec::new(),
             swarm: Limits::default(),

@@ -23,6 +23,7 @@ pub mod tls;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,11 +63,8 @@ pub struct Running {
 /// [`StartError`], whose text says what to do.
 pub async fn start(mut config: Config) -> Result<Running, StartError> {
     config.net.connections = fit_open_files(config.net.connections);
-    let private = config.tls.as_ref().map(|tls| match &tls.source {
-        CertificateSource::Generated { data, .. } => data.as_path(),
-        CertificateSource::Files { key, .. } => key.as_path(),
-    });
-    let files = config.files.as_deref().map(|directory| Files::new(directory, private)).transpose()?;
+    let files = config.files.as_deref();
+    let files = files.map(|directory| Files::new(directory, &private_paths(&config))).transpose()?;
     if let Some(path) = config.page.clone() {
         let listed = std::fs::read_dir(&path);
         listed.map_err(|error| StartError::Directory { option: "--page", path, error })?;
@@ -165,6 +163,15 @@ fn open(address: SocketAddr, lan: bool, option: &'static str) -> Result<TcpListe
 
 fn local(listener: &TcpListener, asked: SocketAddr, option: &'static str) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError::Listen { address: asked, option, error })
+}
+
+/// What must not be shown: what the configuration names, and what the certificate is kept in.
+fn private_paths(config: &Config) -> Vec<PathBuf> {
+    let of_tls = config.tls.as_ref().map(|tls| match &tls.source {
+        CertificateSource::Generated { data, .. } => data.clone(),
+        CertificateSource::Files { key, .. } => key.clone(),
+    });
+    config.private.iter().cloned().chain(of_tls).collect()
 }
 
 /// The names and addresses under which this tracker may be called, for its certificate.

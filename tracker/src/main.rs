@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use tracing::error;
+use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 use tracker::Running;
 use tracker::cli::Args;
 use tracker::lan;
+use tracker::shutdown::Signals;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -36,19 +37,23 @@ async fn run(args: Args) -> anyhow::Result<()> {
     } else {
         lines.init()
     }
-    let shutdown = tracker::shutdown::requested();
+    let mut signals = Signals::listen().context("cannot listen to signals")?;
     let lan = args.lan;
     let running = tracker::start(args.into_config()?).await?;
     // Whoever closed standard output does not want to know, and the tracker can do without.
     let _ = std::io::stdout().write_all(announcement(&running, lan).as_bytes());
-    let drained = running
-        .until(async {
-            if let Err(error) = shutdown.await {
-                error!(%error, "cannot listen to signals; ending at once");
-            }
-        })
-        .await;
-    anyhow::ensure!(drained, "ended while connections were still open");
+    let asked = async {
+        signals.asked().await;
+        // Whoever asks twice does not want to wait.
+        tokio::spawn(async move {
+            signals.asked().await;
+            std::process::exit(1);
+        });
+    };
+    let drained = running.until(asked).await;
+    if !drained {
+        warn!("ended while connections were still open");
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ mod validator;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -48,12 +48,14 @@ impl Files {
     /// # Errors
     ///
     /// [`StartError::Directory`], [`StartError::FilesHoldData`].
-    pub(crate) fn new(directory: &Path, private: Option<&Path>) -> Result<Self, StartError> {
+    pub(crate) fn new(directory: &Path, private: &[PathBuf]) -> Result<Self, StartError> {
         let failed = |error| StartError::Directory { option: "--files", path: directory.to_owned(), error };
         let real = directory.canonicalize().map_err(failed)?;
-        let private = private.map(real_path).transpose().map_err(failed)?;
-        if let Some(private) = private.filter(|private| private.starts_with(&real)) {
-            return Err(StartError::FilesHoldData { files: real, private });
+        for private in private {
+            let private = real_path(private).map_err(failed)?;
+            if private.starts_with(&real) {
+                return Err(StartError::FilesHoldData { files: real, private });
+            }
         }
         let root = Root::open(&real).map_err(failed)?;
         info!(directory = %real.display(), "serving files under /files/ to everybody who can reach this tracker");
@@ -62,7 +64,7 @@ impl Files {
 }
 
 /// Where `path` is or will be: links are followed in the part of it that exists.
-fn real_path(path: &Path) -> io::Result<std::path::PathBuf> {
+fn real_path(path: &Path) -> io::Result<PathBuf> {
     let absolute = std::path::absolute(path)?;
     let existing = absolute.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(&absolute);
     let real = existing.canonicalize()?;
@@ -266,19 +268,19 @@ mod tests {
         std::fs::create_dir_all(files.join("inner")).unwrap();
         std::fs::create_dir_all(&data).unwrap();
         std::os::unix::fs::symlink(&files, directory.path().join("alias")).unwrap();
-        assert!(Files::new(&files, Some(&data)).is_ok());
-        assert!(Files::new(&files, None).is_ok());
-        for data in [
+        assert!(Files::new(&files, std::slice::from_ref(&data)).is_ok());
+        assert!(Files::new(&files, &[]).is_ok());
+        for inner in [
             files.clone(),
             files.join("inner"),
             files.join("not/there/yet"),
             directory.path().join("alias/inner"),
             directory.path().join("data/../files/x"),
         ] {
-            let refused = Files::new(&files, Some(&data));
-            assert!(matches!(refused, Err(StartError::FilesHoldData { .. })), "{data:?}: {refused:?}");
+            let refused = Files::new(&files, &[data.clone(), inner.clone()]);
+            assert!(matches!(refused, Err(StartError::FilesHoldData { .. })), "{inner:?}: {refused:?}");
         }
-        let missing = Files::new(&directory.path().join("missing"), None).unwrap_err();
+        let missing = Files::new(&directory.path().join("missing"), &[]).unwrap_err();
         assert!(missing.to_string().contains("--files"), "{missing}");
     }
 }

@@ -149,7 +149,11 @@ async fn serve_stream(
     }
     let stream = Stall::new(stream, shared.limits.write_timeout);
     let Some(tls) = tls else { return serve(stream, remote, &shared, place).await };
-    match timeout(shared.limits.header_timeout, tls.accept(stream)).await {
+    let shaken = tokio::select! {
+        () = shared.shutdown.cancelled() => return,
+        shaken = timeout(shared.limits.header_timeout, tls.accept(stream)) => shaken,
+    };
+    match shaken {
         Ok(Ok(stream)) => serve(stream, remote, &shared, place).await,
         Ok(Err(error)) => debug!(%remote, %error, "TLS handshake failed"),
         Err(_) => debug!(%remote, "TLS handshake took too long"),

@@ -258,10 +258,12 @@ impl Swarms {
         }
     }
 
-    /// Remembers an offer until it is answered. `false` if its owner has too many.
+    /// Remembers an offer until it is answered. `false` if its owner has too many, or another's
+    /// offer could not be told from it.
     fn expect_answer(&mut self, pending: Pending) -> bool {
         let Some(owner) = self.sockets.get_mut(&pending.owner) else { return false };
-        if owner.pending >= self.limits.pending_per_socket {
+        let taken = self.offers.belongs_to_another(&pending.key, pending.owner);
+        if taken || owner.pending >= self.limits.pending_per_socket {
             self.counters.offers_unwanted += 1;
             return false;
         }

@@ -45,6 +45,12 @@ impl Offers {
         self.pending.len()
     }
 
+    /// Whether somebody else's offer has the same key: whoever knows another's peer_id could take its answers otherwise.
+    pub(super) fn belongs_to_another(&self, key: &OfferKey, owner: SocketId) -> bool {
+        let slot = self.index.get(key).copied();
+        slot.and_then(|slot| self.pending.get(slot)).is_some_and(|pending| pending.owner != owner)
+    }
+
     /// Remembers an offer. Returns the one that had the same key, if any: only the newer can be answered.
     pub(super) fn insert(&mut self, pending: Pending) -> Option<Pending> {
         let key = pending.key.clone();

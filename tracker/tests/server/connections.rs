@@ -96,7 +96,9 @@ async fn deaf_peer(server: &Server, name: &str) -> Peer {
 
 #[tokio::test]
 async fn who_does_not_read_is_closed_and_harms_nobody() {
-    let net = NetLimits { queue_bytes: 300_000, message_burst: 100_000, ..NetLimits::default() };
+    let write_timeout = Duration::from_millis(500);
+    let net =
+        NetLimits { queue_bytes: 300_000, message_burst: 100_000, write_timeout, ..NetLimits::default() };
     let swarm = Limits { pending_per_socket: 100_000, offer_bytes: 100_000, ..Limits::default() };
     let server = Server::start(Config { net, swarm, ..Config::default() }).await;
     let mut deaf = deaf_peer(&server, "deaf").await;
@@ -104,7 +106,8 @@ async fn who_does_not_read_is_closed_and_harms_nobody() {
     let mut loud = server.peer("loud").await;
     let sdp = "x".repeat(60_000);
     let mut sent = 0;
-    // What the two kernels buffer comes first; only then does the queue fill.
+    // What the two kernels buffer comes first. Then half the queue fills, further offers are dropped, and the write that
+    // makes no progress closes the socket.
     while server.stats().await["sockets"] == 2 {
         for _ in 0..20 {
             sent += 1;

@@ -62,7 +62,7 @@ pub enum Event {
 pub struct Offer {
     /// Names the offer towards the peer that made it; opaque, at most [`OFFER_ID_MAX`] characters.
     pub offer_id: String,
-    /// A JSON object, opaque to the tracker.
+    /// Any JSON that is not false, null, 0 or empty text; opaque to the tracker.
     pub offer: Box<RawValue>,
 }
 
@@ -77,7 +77,7 @@ pub struct Answer {
     pub to_peer_id: PeerId,
     /// As it stood in the offer.
     pub offer_id: String,
-    /// A JSON object, opaque to the tracker.
+    /// Any JSON that is not false, null, 0 or empty text; opaque to the tracker.
     pub answer: Box<RawValue>,
 }
 
@@ -102,9 +102,6 @@ pub enum RequestError {
     /// An answer whose offer_id is no string, or longer than [`OFFER_ID_MAX`].
     #[error("invalid offer_id (required with `answer`)")]
     OfferId,
-    /// An answer that is no object.
-    #[error("invalid answer: expected a JSON object")]
-    Answer,
     /// No JSON object.
     #[error("invalid JSON object: {0}")]
     Json(String),
@@ -140,8 +137,12 @@ impl Request {
     ///
     /// A failure that is ready to be sent, with the action and the info_hash if those could be read.
     pub fn parse(text: &str) -> Result<Self, Failure> {
-        let fields: Fields<'_> = serde_json::from_str(text)
-            .map_err(|error| failure(None, None, &RequestError::Json(error.to_string())))?;
+        let wrong = |reason: String| failure(None, None, &RequestError::Json(reason));
+        if !text.trim_start().starts_with('{') {
+            // A sequence would be read as the fields in order.
+            return Err(wrong("expected an object".to_owned()));
+        }
+        let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
         let action = string(fields.action);
         match action.as_deref() {
             Some("announce") => fields.announce(),
@@ -165,7 +166,7 @@ impl Fields<'_> {
             let to_peer_id =
                 bytes(self.to_peer_id).map(PeerId).ok_or_else(|| fail(RequestError::ToPeerId))?;
             let offer_id = offer_id(self.offer_id).ok_or_else(|| fail(RequestError::OfferId))?;
-            let answer = object(answer).ok_or_else(|| fail(RequestError::Answer))?;
+            let answer = answer.to_owned();
             return Ok(Request::Answer(Answer { info_hash, peer_id, to_peer_id, offer_id, answer }));
         }
         let event = match self.event.map(|event| string(Some(event))) {
@@ -238,7 +239,8 @@ fn offers(field: Option<&RawValue>) -> Vec<Offer> {
     let read = |item: &RawValue| {
         // A sequence would be read as the fields in order.
         let item: Item<'_> = serde_json::from_str(item.get()).ok().filter(|_| item.get().starts_with('{'))?;
-        Some(Offer { offer_id: offer_id(item.offer_id)?, offer: object(item.offer?)? })
+        let offer = item.offer.filter(|offer| is_truthy(offer))?.to_owned();
+        Some(Offer { offer_id: offer_id(item.offer_id)?, offer })
     };
     items.into_iter().filter_map(read).collect()
 }
@@ -247,12 +249,8 @@ fn offer_id(field: Option<&RawValue>) -> Option<String> {
     string(field).filter(|text| text.chars().count() <= OFFER_ID_MAX).map(Cow::into_owned)
 }
 
-fn object(raw: &RawValue) -> Option<Box<RawValue>> {
-    raw.get().starts_with('{').then(|| raw.to_owned())
-}
-
 fn is_truthy(raw: &RawValue) -> bool {
-    !matches!(raw.get(), "false" | "\"\"" | "0")
+    !matches!(raw.get(), "null" | "false" | "\"\"" | "0")
 }
 
 #[cfg(test)]
@@ -321,7 +319,7 @@ mod tests {
             "[1,\"x\",[],{}]",
             r#"[{"offer":null,"offer_id":"x"}]"#,
             r#"[{"offer":{}}]"#,
-            r#"[{"offer":"text","offer_id":"x"}]"#,
+            r#"[{"offer":"","offer_id":"x"}]"#,
             r#"[{"offer":{},"offer_id":7}]"#,
             r#"[[{"a":1},"x"]]"#,
             r#"[{"fake_offer":"fake"}]"#,
@@ -338,6 +336,10 @@ mod tests {
         let rest = format!(r#","to_peer_id":"{PEER}","answer":{{"type":"answer"}},"offer_id":"xyz""#);
         let Ok(Request::Answer(answer)) = announce(&rest) else { panic!("no answer") };
         assert_eq!((answer.offer_id.as_str(), answer.answer.get()), ("xyz", r#"{"type":"answer"}"#));
+        let Ok(Request::Answer(text)) = announce(&rest.replace(r#"{"type":"answer"}"#, "\"opaque\"")) else {
+            panic!("no answer")
+        };
+        assert_eq!(text.answer.get(), "\"opaque\"");
         for falsy in ["null", "false", "\"\"", "0"] {
             announced(&format!(r#","answer":{falsy}"#));
         }
@@ -350,7 +352,6 @@ mod tests {
         let invalid_event = announce(r#","event":"vanished""#);
         let no_to_peer = announce(r#","answer":{},"offer_id":"x""#);
         let no_offer_id = announce(&format!(r#","answer":{{}},"to_peer_id":"{PEER}""#));
-        let bad_answer = announce(&format!(r#","answer":"x","to_peer_id":"{PEER}","offer_id":"x""#));
         let no_peer = Request::parse(&format!(r#"{{"action":"announce","info_hash":"{HASH}","peer_id":7}}"#));
         let no_hash = Request::parse(r#"{"action":"announce","info_hash":"short"}"#);
         let no_action = Request::parse(&format!(r#"{{"info_hash":"{HASH}"}}"#));
@@ -359,7 +360,6 @@ mod tests {
             (invalid_event, announcing, hash, "invalid event"),
             (no_to_peer, announcing, hash, "invalid `to_peer_id` (required with `answer`)"),
             (no_offer_id, announcing, hash, "invalid offer_id (required with `answer`)"),
-            (bad_answer, announcing, hash, "invalid answer: expected a JSON object"),
             (no_peer, announcing, hash, "invalid peer_id"),
             (no_hash, announcing, None, "invalid info_hash"),
             (no_action, None, hash, "invalid action in WS request: undefined"),
@@ -393,6 +393,8 @@ mod tests {
             }
         }
         let deep = "[".repeat(60_000);
+        let sequence = format!(r#"["announce","{HASH}","{PEER}"]"#);
+        assert!(Request::parse(&sequence).is_err(), "fields in order are no object");
         for text in ["null", "[]", "7", "\"x\"", "{\"action\":1}", "{\"action\":{}}", deep.as_str()] {
             assert!(Request::parse(text).is_err(), "{text:.20}");
         }

@@ -25,8 +25,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Why a socket ends.
 #[derive(Debug)]
 enum End {
-    /// The peer closed it, or the connection broke.
+    /// The connection broke.
     Gone,
+    /// The peer closes it, and waits for our word.
+    Closed,
     /// We close it.
     Close { code: u16, reason: &'static str },
 }
@@ -46,6 +48,10 @@ pub(crate) async fn serve(socket: WebSocket, remote: SocketAddr, state: Arc<AppS
     let end = peer.run().await;
     drop(leaving);
     debug!(socket = id.0, ?end, "peer disconnected");
+    if matches!(end, End::Closed) {
+        // The answer to its close frame is queued by reading it, and written by reading on (RFC 6455, 5.5.1).
+        let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = peer.socket.next().await {} }).await;
+    }
     if let End::Close { code, reason } = end {
         if code != close_code::AWAY {
             info!(socket = id.0, %remote, code, reason, "closing a peer's socket");
@@ -109,13 +115,11 @@ impl Peer<'_> {
                 message = self.socket.next(), if !paused => {
                     heard = Instant::now();
                     match self.read(message) {
-                        Ok(true) => {
-                            asked = heard;
-                            read_from = pace.spend(heard);
-                        }
+                        Ok(true) => asked = heard,
                         Ok(false) => {}
                         Err(end) => return end,
                     }
+                    read_from = pace.spend(heard);
                 }
                 () = &mut ping => {
                     let now = Instant::now();
@@ -147,7 +151,8 @@ impl Peer<'_> {
                 }
             },
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(false),
-            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
+            Some(Ok(Message::Close(_))) => return Err(End::Closed),
+            None => return Err(End::Gone),
             Some(Err(error)) => return Err(read_failed(error)),
         }
         Ok(true)
@@ -173,12 +178,16 @@ impl Peer<'_> {
 
     fn deliver(&self, replies: Vec<Reply>) {
         for Reply { to, response } in replies {
-            let outbox = if to == self.id { Some(self.outbox.clone()) } else { self.state.outboxes.get(to) };
-            // A socket that closed since has no outbox; one that overflowed is being closed by its task.
-            if let Some(outbox) = outbox
-                && !outbox.push(response.to_json().into())
+            let message = response.to_json().into();
+            if to == self.id {
+                if !self.outbox.push(message) {
+                    debug!(socket = to.0, "queue full: message dropped, the socket will be closed");
+                }
+            } else if let Some(outbox) = self.state.outboxes.get(to)
+                && !outbox.push_from_stranger(message)
             {
-                debug!(socket = to.0, "queue full: message dropped, the socket will be closed");
+                // A socket that closed since has no outbox.
+                debug!(socket = to.0, "the receiver reads too slowly: an offer or answer was dropped");
             }
         }
     }
@@ -194,6 +203,9 @@ impl Peer<'_> {
         tokio::select! {
             biased;
             () = self.outbox.overflow() => slow(),
+            () = self.state.shutdown.cancelled() => {
+                Err(End::Close { code: close_code::AWAY, reason: "the tracker is shutting down" })
+            }
             written = timeout(self.limits.write_timeout, write) => match written {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => {

@@ -12,7 +12,8 @@ use crate::swarm::SocketId;
 /// A bounded queue between whoever has something for a socket and the task that writes to it.
 ///
 /// It is full when its owner reads too slowly. Then everything that waits is dropped and the socket is closed: a peer
-/// that misses messages without knowing is worse off than one that connects again.
+/// that misses replies without knowing is worse off than one that connects again. What others send it may fill half of
+/// it, so that nobody can have somebody else's socket closed.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     queue: Mutex<Queue>,
@@ -72,6 +73,19 @@ impl Outbox {
         fits
     }
 
+    /// Appends what another peer sends, an offer or an answer; `false` if it was dropped.
+    pub(crate) fn push_from_stranger(&self, message: Utf8Bytes) -> bool {
+        {
+            let queue = self.queue.lock();
+            let room = queue.messages.len() < self.messages_max / 2
+                && queue.bytes + message.len() <= self.bytes_max / 2;
+            if queue.overflowed || !room {
+                return false;
+            }
+        }
+        self.push(message)
+    }
+
     /// Waits until the queue is full. May be dropped while it waits.
     pub(crate) async fn overflow(&self) {
         self.overflowed.notified().await;
@@ -124,6 +138,18 @@ mod tests {
         assert_eq!(outbox.take().await, Waiting::Messages(["a".into(), "b".into()].into()));
         assert!(outbox.push("c".into()));
         assert_eq!(outbox.take().await, Waiting::Messages(["c".into()].into()));
+    }
+
+    #[tokio::test]
+    async fn strangers_fill_half_of_it_and_never_close_it() {
+        for outbox in [Outbox::new(4, 100), Outbox::new(99, 4)] {
+            assert!(outbox.push_from_stranger("a".into()));
+            assert!(outbox.push_from_stranger("b".into()));
+            assert!(!outbox.push_from_stranger("c".into()));
+            assert!(outbox.push("d".into()), "its own replies have room");
+            let expected = ["a".into(), "b".into(), "d".into()];
+            assert_eq!(outbox.take().await, Waiting::Messages(expected.into()));
+        }
     }
 
     #[tokio::test]
