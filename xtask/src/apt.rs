@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::shell;
 
@@ -15,13 +15,15 @@ pub(crate) fn install(packages: &[&str], why: &str) -> Result<()> {
     }
     shell::say(&format!("apt-get install {}: {why} (about a minute)", packages.join(" ")));
     // A stale or unreachable index need not stop an installation from a local cache.
-    if !apt_get()?.arg("update").status()?.success() {
+    let list = packages.join(" ");
+    let by_hand = || format!("`sudo apt-get install {list}` is needed {why}");
+    if !apt_get().with_context(by_hand)?.arg("update").status()?.success() {
         shell::say("apt-get update failed; trying with the package lists of before");
     }
     let installed =
         apt_get()?.args(["install", "--yes", "--no-install-recommends"]).args(packages).status()?.success();
     if !installed {
-        bail!("apt-get could not install {}, {why}", packages.join(", "));
+        bail!("apt-get failed; {}", by_hand());
     }
     Ok(())
 }

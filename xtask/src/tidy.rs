@@ -150,12 +150,18 @@ pub(crate) fn check(tree: &Tree) -> Findings {
 fn list(root: &Path) -> Result<Vec<String>> {
     let git = shell::output(Command::new("git").current_dir(root).args([
         "ls-files",
+        // Without it, names that are not ASCII come quoted.
+        "-z",
         "--cached",
         "--others",
         "--exclude-standard",
     ]));
     let mut paths: Vec<String> = match git {
-        Some(listing) => listing.lines().map(str::to_owned).filter(|path| root.join(path).exists()).collect(),
+        Some(listing) => listing
+            .split('\0')
+            .filter(|path| !path.is_empty() && root.join(path).exists())
+            .map(str::to_owned)
+            .collect(),
         None => files_below(root)?
             .iter()
             .filter_map(|path| path.strip_prefix(root).ok())

@@ -95,6 +95,10 @@ impl Home {
         .with_context(|| {
             format!("{program} {version} is missing and cannot be installed; have it in PATH and try again")
         })?;
+        // A gigabyte that nobody needs again: one build has nothing in common with the next.
+        if let Err(error) = fs::remove_dir_all(&build) {
+            shell::say(&format!("{} could not be removed: {error}", build.display()));
+        }
         shell::say(&format!("{program} {version} installed in {}", shell::seconds(took)));
         Ok(own)
     }

@@ -107,6 +107,10 @@ fn rustup() -> Result<Option<WasmToolchain>> {
     if has_target(&sysroot) {
         return found("its wasm32 target is installed");
     }
+    if debian_is_usable() {
+        // Installed because rustup could not help once; trying again would cost minutes where its servers are out of reach.
+        return Ok(None);
+    }
     if shell::which("rustup").is_none() {
         shell::say("no rustup here to add the wasm32 target with");
         return Ok(None);
