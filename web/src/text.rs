@@ -320,6 +320,7 @@ pub const INSECURE_SAVE: &str =
     "Your browser will ask whether to keep it, because this page came over plain http.";
 pub const STORED_WHOLE: &str = "complete";
 pub const STORED_PART: &str = "interrupted";
+pub const STORED_UNCHECKED: &str = "to be checked";
 
 // What this browser can do
 pub const CAN_SECURE: &str = "Secure address: everything is on";
@@ -408,3 +409,6 @@ pub fn free(bytes: u64) -> String {
     [&units::bytes(bytes), " free"].concat()
 }
 pub const DROP_TOUCH: &str = "Choose files to share";
+
+/// What an earlier tab left is in use again.
+pub const HELD_ELSEWHERE: &str = "Another tab goes on with this one already.";

@@ -147,3 +147,44 @@ async fn the_cache_never_shows_what_was_there_before_a_write() {
         storage.close(true).await.expect("closes");
     }
 }
+
+/// Files, a `.torrent` and a record as a gone tab left them: the record says nothing that can be read.
+async fn left(torrent: InfoHash, record: &[u8], data: &[u8]) -> web_sys::FileSystemDirectoryHandle {
+    let root = files::directory(&files::root().await.expect("root"), "piecemeal", true).await.expect("made");
+    let parent = files::directory(&root, &torrent.to_string(), true).await.expect("made");
+    let slot = files::directory(&parent, "0", true).await.expect("made");
+    for (name, bytes) in [("resume", record), ("meta", b"damaged"), ("0", data)] {
+        let file = SyncFile::open(&files::file(&slot, name, true).await.expect("made")).await.expect("opens");
+        file.write(0, bytes).expect("writes");
+    }
+    parent
+}
+
+#[wasm_bindgen_test]
+async fn a_damaged_record_erases_nothing_and_only_an_empty_slot_is_cleared_away() {
+    let library = Library::open(Vec::new()).await.expect("private file system");
+    let (torn, empty) = (InfoHash([5; 20]), InfoHash([6; 20]));
+    let kept = left(torn, b"\x10\0\0\0torn", b"bytes that were verified").await;
+    left(empty, b"\x10\0\0\0torn", b"").await;
+    let stored = library.stored().await.expect("listed");
+    let found = stored.iter().find(|one| one.info_hash == torn).expect("listed though damaged");
+    assert_eq!((found.verified_bytes, found.total_bytes), (0, 24));
+    assert_eq!(files::names(&kept).await.expect("listed"), ["0"]);
+    assert!(!stored.iter().any(|one| one.info_hash == empty));
+    let root =
+        files::directory(&files::root().await.expect("root"), "piecemeal", false).await.expect("there");
+    assert!(!files::names(&root).await.expect("listed").contains(&empty.to_string()));
+    library.discard(torn, 0).await.expect("discarded");
+}
+
+#[wasm_bindgen_test]
+async fn listing_takes_no_slot_from_who_opens_a_torrent_at_that_moment() {
+    let torrent = InfoHash([7; 20]);
+    let library = Library::open(Vec::new()).await.expect("private file system");
+    left(torrent, b"\x10\0\0\0torn", b"bytes").await;
+    let (listed, claim) = futures_util::future::join(library.stored(), library.claim(torrent)).await;
+    listed.expect("listed");
+    let claim = claim.expect("a free slot");
+    assert_eq!(claim.slot(), 0);
+    claim.erase().await.expect("erased");
+}

@@ -216,11 +216,12 @@ pub struct Stored {
     pub info_hash: InfoHash,
     /// Which of its directories: two tabs of one browser may each have downloaded it.
     pub slot: u32,
-    /// Its name, safe.
+    /// Its name, safe; empty where its `.torrent` is damaged or missing.
     pub name: String,
-    /// Bytes in the torrent.
+    /// Bytes in the torrent; those on the disk where its `.torrent` is damaged or missing.
     pub total_bytes: u64,
-    /// Bytes of it that were verified when the record was last written.
+    /// Bytes of it that were verified when the record was last written; 0 where there is no whole record, and all is
+    /// checked when it goes on.
     pub verified_bytes: u64,
     /// Seconds since 1970 when it was last written to.
     pub touched: u64,

@@ -14,6 +14,7 @@ use super::stores::Work;
 use crate::client::Level;
 use crate::platform::JsError;
 use crate::protocol::{FromWorker, ToWorker};
+use crate::text;
 
 impl Host {
     /// Takes in a message of the page with the handles beside it.
@@ -76,7 +77,8 @@ impl Host {
         let trackers = vec![self.tracker.clone()];
         let known = self.engine.metainfo(&torrent).is_some();
         let Some(library) = self.library.clone().filter(|_| !known) else {
-            return self.command(Command::Add { origin, trackers, start: false });
+            self.command(Command::Add { origin, trackers, start: false });
+            return self.pump.run(move |host| host.keep_trackers(torrent));
         };
         let pump = self.pump.clone();
         spawn_local(async move {
@@ -87,6 +89,7 @@ impl Host {
             }
             // Of one that is known by now, its trackers only are taken.
             pump.input(Input::Command(Command::Add { origin, trackers, start: false }));
+            pump.run(move |host| host.keep_trackers(torrent));
         });
     }
 
@@ -94,17 +97,19 @@ impl Host {
         let Some(library) = self.library.clone() else { return };
         let (pump, trackers) = (self.pump.clone(), vec![self.tracker.clone()]);
         spawn_local(async move {
-            match library.torrent(torrent, Some(slot)).await {
-                Some((slot, metainfo)) => {
-                    library.want(torrent, slot);
-                    let origin = Origin::Metainfo(metainfo);
-                    pump.input(Input::Command(Command::Add { origin, trackers, start: true }));
-                }
-                None => pump.run(move |host| {
-                    host.notice(Level::Warning, Some(torrent), "Another tab goes on with this one already.");
+            if library.is_held(torrent, slot).await.unwrap_or(false) {
+                return pump.run(move |host| {
+                    host.notice(Level::Warning, Some(torrent), text::HELD_ELSEWHERE);
                     host.tell_stored();
-                }),
+                });
             }
+            let origin = match library.torrent(torrent, Some(slot)).await {
+                Some((_, metainfo)) => Origin::Metainfo(metainfo),
+                // Without a whole `.torrent` somebody has to give the metadata; the pieces are checked then.
+                None => Origin::Link(torrent.to_string()),
+            };
+            library.want(torrent, slot);
+            pump.input(Input::Command(Command::Add { origin, trackers, start: true }));
         });
     }
 

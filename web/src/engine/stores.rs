@@ -29,10 +29,6 @@ use crate::storage::{Backend, CachedStorage, StorageError};
 /// pieces in memory are.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// Opened again while it is open.
-    Reopen {
-        id: EffectId,
-    },
     Read {
         id: EffectId,
         offset: u64,
@@ -56,6 +52,8 @@ pub(super) enum Work {
         request: u32,
         file: usize,
     },
+    /// Keeps this `.torrent` beside the files: its trackers have changed.
+    Torrent(Bytes),
     Close {
         id: EffectId,
         erase: bool,
@@ -79,6 +77,8 @@ pub(super) struct Store {
     pub(super) backing: Backing,
     /// Which of the torrent's directories it is, where it is in the private file system.
     slot: Option<u32>,
+    /// Trackers in the `.torrent` that is kept with it.
+    trackers: Vec<String>,
 }
 
 /// What a storage is opened with.
@@ -94,17 +94,22 @@ struct Opening {
 impl Host {
     /// Opens a torrent's storage: what was shared where it lies, else the private file system, else memory.
     pub(super) fn open_store(&mut self, id: EffectId, torrent: InfoHash, metainfo: &Arc<Metainfo>) {
-        if self.stores.contains_key(&torrent) {
-            return self.work(torrent, Work::Reopen { id });
-        }
+        debug_assert!(!self.stores.contains_key(&torrent), "the engine closes before it opens again");
         let (work, todo) = mpsc::unbounded();
         let metainfo = Arc::clone(metainfo);
-        let store = Store { work, metainfo: Arc::clone(&metainfo), backing: Backing::None, slot: None };
+        let trackers = self.trackers_of(torrent);
+        let store = Store {
+            work,
+            metainfo: Arc::clone(&metainfo),
+            backing: Backing::None,
+            slot: None,
+            trackers: trackers.clone(),
+        };
         self.stores.insert(torrent, store);
         let opening = Opening {
             torrent,
             metainfo,
-            trackers: self.trackers_of(torrent),
+            trackers,
             source: self.sources.get(&torrent).cloned(),
             library: self.library.clone(),
             memory_cap: self.capabilities.memory_cap_bytes,
@@ -140,6 +145,18 @@ impl Host {
         let snapshot = self.engine.snapshot(self.now);
         let found = snapshot.torrents.into_iter().find(|found| found.info_hash == torrent);
         found.map(|found| found.trackers.into_iter().map(|tracker| tracker.url).collect()).unwrap_or_default()
+    }
+
+    /// Has the trackers that were asked for since the storage was opened kept with it: a transfer that goes on after a
+    /// reload asks all of them again.
+    pub(super) fn keep_trackers(&mut self, torrent: InfoHash) {
+        let trackers = self.trackers_of(torrent);
+        let Some(store) = self.stores.get_mut(&torrent).filter(|store| store.trackers != trackers) else {
+            return;
+        };
+        let kept = store.metainfo.to_torrent(&trackers);
+        store.trackers = trackers;
+        self.work(torrent, Work::Torrent(kept.into()));
     }
 
     /// Tells the page which directories this tab holds, and what others left.
@@ -215,7 +232,13 @@ async fn serve(pump: Handle, id: EffectId, opening: Opening, mut todo: mpsc::Unb
                 pump.run(move |host| host.give_file(torrent, request, file, found));
                 continue;
             }
-            Work::Reopen { id } => (id, opened(&storage)),
+            Work::Torrent(kept) => {
+                if let Err(error) = storage.keep_torrent(kept).await {
+                    let text = format!("the trackers of {torrent} are not kept: {error}");
+                    web_sys::console::warn_1(&text.into());
+                }
+                continue;
+            }
             Work::Read { id, offset, length } => {
                 (id, outcome(storage.read(offset, length).await, EffectResult::Bytes))
             }
@@ -274,8 +297,8 @@ fn refuse(pump: &Handle, work: Work) {
             return pump.run(move |host| host.say(&FromWorker::File { request, name }));
         }
         Work::Close { id, .. } => return pump.done(id, EffectResult::Done),
-        Work::Reopen { id }
-        | Work::Read { id, .. }
+        Work::Torrent(_) => return,
+        Work::Read { id, .. }
         | Work::Check { id, .. }
         | Work::Write { id, .. }
         | Work::Persist { id, .. } => id,

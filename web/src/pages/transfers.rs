@@ -75,14 +75,19 @@ fn StoredRow(one: Stored) -> impl IntoView {
     let ui = use_ui();
     let (hash, slot) = (one.info_hash, one.slot);
     let percent = units::percent(one.verified_bytes, one.total_bytes);
-    let state = if one.is_complete() { text::STORED_WHOLE } else { text::STORED_PART };
+    let state = match one.verified_bytes {
+        0 => text::STORED_UNCHECKED,
+        _ if one.is_complete() => text::STORED_WHOLE,
+        _ => text::STORED_PART,
+    };
+    let name = if one.name.is_empty() { text::UNKNOWN_NAME.to_owned() } else { one.name.clone() };
     let resume = move |_| {
         ui.client().resume_stored(hash, slot);
         ui.show(Route::Link(hash.to_string()));
     };
     view! {
         <li class="row" data-testid="stored-row" data-infohash=hash.to_string()>
-            <span class="row-name">{one.name.clone()}</span>
+            <span class="row-name">{name}</span>
             <span class="row-state">{state}</span>
             <span class="row-size number">{units::bytes(one.total_bytes)}</span>
             <span class="row-far"><progress max="100" value=percent.to_string() aria-label=text::COL_VERIFIED></progress>{percent} " %"</span>

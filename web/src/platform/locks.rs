@@ -1,10 +1,11 @@
 //! Web Locks, bound by hand: web-sys has them behind its unstable flag only.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use futures_channel::oneshot;
-use js_sys::{Function, Object, Promise, Reflect};
+use js_sys::{Array, Function, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -20,6 +21,24 @@ extern "C" {
         options: &Object,
         callback: &Function,
     ) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn query(this: &LockManager) -> Result<Promise, JsValue>;
+}
+
+fn manager() -> Result<LockManager, JsError> {
+    let manager = scope::property(&scope::navigator(), "locks");
+    if manager.is_undefined() {
+        return Err(JsError::unexpected("expected navigator.locks"));
+    }
+    Ok(manager.unchecked_into())
+}
+
+/// Names of all locks of this origin that some tab holds now. Looking takes none of them: who asks for one at this
+/// moment gets it.
+pub async fn held() -> Result<BTreeSet<String>, JsError> {
+    let found = JsFuture::from(manager()?.query()?).await?;
+    let held = Array::from(&scope::property(&found, "held"));
+    Ok(held.iter().filter_map(|lock| scope::property(&lock, "name").as_string()).collect())
 }
 
 /// An exclusive lock of this origin, held until dropped, or until the tab is gone.
@@ -31,11 +50,7 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock if nobody holds it.
     pub async fn try_take(name: &str) -> Result<Option<Self>, JsError> {
-        let manager = scope::property(&scope::navigator(), "locks");
-        if manager.is_undefined() {
-            return Err(JsError::unexpected("expected navigator.locks"));
-        }
-        let manager: LockManager = manager.unchecked_into();
+        let manager = manager()?;
         let options = Object::new();
         Reflect::set(&options, &"ifAvailable".into(), &JsValue::TRUE)?;
 

@@ -18,7 +18,7 @@ use super::opfs;
 use crate::client::Stored;
 use crate::platform::JsError;
 use crate::platform::files::{self, SyncFile};
-use crate::platform::locks::Lock;
+use crate::platform::locks::{self, Lock};
 
 /// Directory of everything, in the origin's root.
 const ROOT: &str = "piecemeal";
@@ -82,16 +82,22 @@ impl Library {
         Err(StorageError::Unsupported("another tab: too many download this torrent already"))
     }
 
-    /// What gone tabs left, and clears away what is not worth keeping.
+    /// What gone tabs left, and clears away what holds nothing. Slots are looked at, not locked: another tab that opens
+    /// a torrent at this moment must find them free.
     pub async fn stored(&self) -> Result<Vec<Stored>, StorageError> {
         let mut stored = Vec::new();
+        let held = locks::held().await?;
         for name in files::names(&self.root).await? {
             let Ok(torrent) = name.parse::<InfoHash>() else { continue };
             for slot in self.slots(torrent).await? {
-                let Some(claim) = self.try_claim(torrent, slot).await? else { continue };
-                match self.describe(&claim).await {
-                    Some(found) => stored.push(found),
-                    None => claim.erase().await?,
+                if held.contains(&lock_name(torrent, slot)) {
+                    continue;
+                }
+                match self.look(torrent, slot).await {
+                    Ok(Left::Something(found)) => stored.push(found),
+                    Ok(Left::Nothing) => self.clear(torrent, slot).await?,
+                    // What cannot be looked at now is no reason to erase it, nor to hide the others.
+                    Err(error) => web_sys::console::warn_1(&format!("{torrent}/{slot}: {error}").into()),
                 }
             }
         }
@@ -106,17 +112,25 @@ impl Library {
             Some(slot) => vec![slot],
             None => self.slots(torrent).await.ok()?,
         };
+        let held = locks::held().await.ok()?;
         for slot in slots {
+            // A slot that another tab holds is no reason to go on by ourselves, unless it was ours until a moment ago.
+            if wanted != Some(slot) && held.contains(&lock_name(torrent, slot)) {
+                continue;
+            }
             let claim = Claim::unlocked(self.root.clone(), torrent, slot);
             let Ok(Some(directory)) = claim.existing().await else { continue };
-            let Ok((meta, Some(_), _)) = opfs::peek(&directory).await else { continue };
-            // A slot that another tab holds is no reason to go on by ourselves, unless it was ours until a moment ago.
-            let ours = wanted == Some(slot) || matches!(self.try_claim(torrent, slot).await, Ok(Some(_)));
-            if ours && Metainfo::parse(&meta).is_ok_and(|metainfo| metainfo.info_hash() == torrent) {
+            let Ok(Some(meta)) = opfs::meta(&directory).await else { continue };
+            if Metainfo::parse(&meta).is_ok_and(|metainfo| metainfo.info_hash() == torrent) {
                 return Some((slot, meta));
             }
         }
         None
+    }
+
+    /// Whether an open tab holds this slot.
+    pub async fn is_held(&self, torrent: InfoHash, slot: u32) -> Result<bool, JsError> {
+        Ok(locks::held().await?.contains(&lock_name(torrent, slot)))
     }
 
     /// Deletes what a gone tab left; one that an open tab holds stays.
@@ -133,20 +147,37 @@ impl Library {
         Some(wanted.remove(at).1)
     }
 
-    async fn describe(&self, claim: &Claim) -> Option<Stored> {
-        let directory = claim.existing().await.ok()??;
-        let (meta, record, touched) = opfs::peek(&directory).await.ok()?;
-        let metainfo =
-            Metainfo::parse(&meta).ok().filter(|metainfo| metainfo.info_hash() == claim.torrent)?;
-        let verified_bytes = shared::torrent::verified_bytes(&record?, &metainfo)?;
-        (verified_bytes > 0).then(|| Stored {
-            info_hash: claim.torrent,
-            slot: claim.slot,
-            name: metainfo.name().to_owned(),
-            total_bytes: metainfo.layout().total(),
-            verified_bytes,
-            touched,
-        })
+    /// What is in a slot. Only a record that says "no piece", or the lack of any byte, means that nothing is: where
+    /// record or `.torrent` are damaged or missing, the pieces may be there all the same, and are checked when opened.
+    async fn look(&self, torrent: InfoHash, slot: u32) -> Result<Left, JsError> {
+        let claim = Claim::unlocked(self.root.clone(), torrent, slot);
+        let Some(directory) = claim.existing().await? else { return Ok(Left::Nothing) };
+        let (record, touched) = opfs::record(&directory).await?;
+        let meta = opfs::meta(&directory).await?.and_then(|meta| Metainfo::parse(&meta).ok());
+        let meta = meta.filter(|metainfo| metainfo.info_hash() == torrent);
+        let verified = match (&record, &meta) {
+            (Some(record), Some(meta)) => shared::torrent::verified_bytes(record, meta),
+            _ => None,
+        };
+        let (total_bytes, verified_bytes) = match (verified, &meta) {
+            (Some(0), _) => return Ok(Left::Nothing),
+            (Some(verified), Some(meta)) => (meta.layout().total(), verified),
+            (_, meta) => match opfs::stored_bytes(&directory).await? {
+                0 => return Ok(Left::Nothing),
+                stored => (meta.as_ref().map_or(stored, |meta| meta.layout().total()), 0),
+            },
+        };
+        let name = meta.as_ref().map(|meta| meta.name().to_owned()).unwrap_or_default();
+        Ok(Left::Something(Stored { info_hash: torrent, slot, name, total_bytes, verified_bytes, touched }))
+    }
+
+    /// Erases a slot, if it still holds nothing once nobody else can take it.
+    async fn clear(&self, torrent: InfoHash, slot: u32) -> Result<(), StorageError> {
+        let Some(claim) = self.try_claim(torrent, slot).await? else { return Ok(()) };
+        match self.look(torrent, slot).await {
+            Ok(Left::Nothing) => claim.erase().await,
+            _ => Ok(()),
+        }
     }
 
     async fn slots(&self, torrent: InfoHash) -> Result<Vec<u32>, JsError> {
@@ -162,9 +193,19 @@ impl Library {
     }
 
     async fn try_claim(&self, torrent: InfoHash, slot: u32) -> Result<Option<Claim>, JsError> {
-        let lock = Lock::try_take(&format!("{ROOT}/{torrent}/{slot}")).await?;
+        let lock = Lock::try_take(&lock_name(torrent, slot)).await?;
         Ok(lock.map(|lock| Claim { root: self.root.clone(), torrent, slot, _lock: Some(lock) }))
     }
+}
+
+/// What a gone tab left in a slot.
+enum Left {
+    Nothing,
+    Something(Stored),
+}
+
+fn lock_name(torrent: InfoHash, slot: u32) -> String {
+    format!("{ROOT}/{torrent}/{slot}")
 }
 
 /// A slot of a torrent, locked until dropped.

@@ -273,6 +273,14 @@ impl CachedStorage {
         self.backend.persist(record).await
     }
 
+    /// See [`opfs::Opfs::keep_torrent`]; the other backends keep none.
+    pub async fn keep_torrent(&mut self, torrent: Bytes) -> Result<(), StorageError> {
+        match &mut self.backend {
+            Backend::Opfs(opfs) => opfs.keep_torrent(torrent).await,
+            Backend::Source(_) | Backend::Memory(_) => Ok(()),
+        }
+    }
+
     /// See [`Storage::file`].
     pub async fn file(&mut self, file: usize) -> Result<Blob, StorageError> {
         self.backend.file(file).await

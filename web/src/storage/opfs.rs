@@ -53,14 +53,8 @@ impl Opfs {
         let mut opened = Opened::default();
         let mut stored_bytes = 0;
         if let Some(directory) = &directory {
-            for name in files::names(directory).await? {
-                let stored = stored_file(directory, &name).await?;
-                if name == RECORD {
-                    opened.record = record::parse(&whole(&stored).await?);
-                } else if name != META {
-                    stored_bytes += stored.size() as u64;
-                }
-            }
+            (opened.record, _) = self::record(directory).await?;
+            stored_bytes = self::stored_bytes(directory).await?;
             opened.check = stored_bytes > 0;
         }
         let unweighed = Some(layout.total().saturating_sub(stored_bytes));
@@ -147,17 +141,30 @@ impl Opfs {
         let record = match self.record.take() {
             Some(record) => record,
             None => {
-                let torrent = self.torrent.clone();
-                let directory = self.directory().await?;
                 // The record makes the directory worth finding again, so what it needs for that comes first.
-                let meta = SyncFile::open(&files::file(directory, META, true).await?).await?;
-                meta.truncate(torrent.len() as u64)?;
-                meta.write(0, &torrent)?;
-                meta.flush()?;
+                self.write_meta().await?;
+                let directory = self.directory().await?;
                 SyncFile::open(&files::file(directory, RECORD, true).await?).await?
             }
         };
         Ok(self.record.insert(record))
+    }
+
+    async fn write_meta(&mut self) -> Result<(), StorageError> {
+        let torrent = self.torrent.clone();
+        let directory = self.directory().await?;
+        let meta = SyncFile::open(&files::file(directory, META, true).await?).await?;
+        meta.write(0, &torrent)?;
+        meta.truncate(torrent.len() as u64)?;
+        meta.flush()?;
+        Ok(())
+    }
+
+    /// Keeps another `.torrent` beside the files: of the same content, with other trackers. Nothing is written where
+    /// nothing is stored yet.
+    pub async fn keep_torrent(&mut self, torrent: Bytes) -> Result<(), StorageError> {
+        self.torrent = torrent;
+        if self.record.is_some() || self.opened.record.is_some() { self.write_meta().await } else { Ok(()) }
     }
 }
 
@@ -175,12 +182,35 @@ async fn whole(file: &web_sys::File) -> Result<Bytes, JsError> {
     Ok(files::bytes_of(&buffer))
 }
 
-/// The `.torrent` and the record of a directory that no tab holds, and when the record was written, in seconds since 1970.
-pub async fn peek(directory: &FileSystemDirectoryHandle) -> Result<(Bytes, Option<Bytes>, u64), JsError> {
-    let meta = whole(&stored_file(directory, META).await?).await?;
-    let stored = stored_file(directory, RECORD).await?;
-    let record = record::parse(&whole(&stored).await?);
-    Ok((meta, record, (stored.last_modified() / 1e3) as u64))
+/// All of a small file of a directory that no tab holds; `None` where there is none.
+async fn small(directory: &FileSystemDirectoryHandle, name: &str) -> Result<Option<(Bytes, u64)>, JsError> {
+    match stored_file(directory, name).await {
+        Ok(file) => Ok(Some((whole(&file).await?, (file.last_modified() / 1e3) as u64))),
+        Err(error) if error.is("NotFoundError") => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The `.torrent` in a directory.
+pub async fn meta(directory: &FileSystemDirectoryHandle) -> Result<Option<Bytes>, JsError> {
+    Ok(small(directory, META).await?.map(|(meta, _)| meta))
+}
+
+/// The record in a directory, and when it was written, in seconds since 1970 (0 where there is none).
+pub async fn record(directory: &FileSystemDirectoryHandle) -> Result<(Option<Bytes>, u64), JsError> {
+    let found = small(directory, RECORD).await?;
+    Ok(found.map_or((None, 0), |(stored, touched)| (record::parse(&stored), touched)))
+}
+
+/// Bytes in the files of a directory, record and `.torrent` not counted.
+pub async fn stored_bytes(directory: &FileSystemDirectoryHandle) -> Result<u64, JsError> {
+    let mut bytes = 0;
+    for name in files::names(directory).await? {
+        if name != RECORD && name != META {
+            bytes += stored_file(directory, &name).await?.size() as u64;
+        }
+    }
+    Ok(bytes)
 }
 
 impl Storage for Opfs {
