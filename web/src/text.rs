@@ -23,6 +23,7 @@ pub const UNREADABLE: &str = "A file could not be read by the browser. Nothing w
 
 // Share, hashing and sharing
 pub const FINGERPRINTING: &str = "Fingerprinting";
+pub const HASHING_DIED: &str = "The browser ended the part of the page that reads the files, perhaps for want of memory. Nothing was shared; drop the files again.";
 pub const LINK_SOON: &str = "The link appears as soon as the fingerprint is complete.";
 pub const SHARE_LINK: &str = "Link to share";
 pub const COPY: &str = "Copy";

@@ -11,8 +11,9 @@ use web_sys::File;
 use super::host::Host;
 use super::pump::Handle;
 use crate::client::{Creation, CreationId, CreationState};
-use crate::hash::pool::Pool;
+use crate::hash::pool::{Heard, Pool};
 use crate::hash::protocol::FromHasher;
+use crate::text;
 
 /// The rate shown is over this many milliseconds.
 const RATE_WINDOW_MS: f64 = 2_000.0;
@@ -41,10 +42,10 @@ struct Building {
 impl Creations {
     /// No creations; `threads` hash workers when there are some.
     pub(super) fn new(threads: usize, pump: Handle) -> Self {
-        let on_message = Rc::new(move |number: usize, message: FromHasher| {
-            pump.run(move |host| host.hear_hasher(number, message));
+        let on_heard = Rc::new(move |number: usize, heard: Heard| {
+            pump.run(move |host| host.hear_hasher(number, heard));
         });
-        Self { pool: Pool::new(threads, on_message), making: BTreeMap::new(), changed: false }
+        Self { pool: Pool::new(threads, on_heard), making: BTreeMap::new(), changed: false }
     }
 
     /// Begins to hash files. What is wrong with them shows as a failed creation.
@@ -173,21 +174,27 @@ impl Making {
 }
 
 impl Host {
-    fn hear_hasher(&mut self, number: usize, message: FromHasher) {
-        let fed = match message {
-            FromHasher::Loaded => self.creations.pool.loaded(number),
-            FromHasher::Failed { job, reason } => {
+    fn hear_hasher(&mut self, number: usize, heard: Heard) {
+        let fed = match heard {
+            Heard::Said(FromHasher::Loaded) => self.creations.pool.loaded(number),
+            Heard::Said(FromHasher::Failed { job, reason }) => {
                 self.creations.fail(CreationId(job), reason);
                 self.publisher.hurry();
-                self.creations.pool.done(number, job)
+                self.creations.pool.done(number, job, None)
             }
-            FromHasher::Digests { job, first, digests, bytes } => {
+            Heard::Said(FromHasher::Digests { job, first, digests, bytes }) => {
                 let id = CreationId(job);
                 if let Some(built) = self.creations.digests(id, first, &digests, bytes, js_sys::Date::now()) {
                     self.finish_creation(id, built);
                 }
-                self.creations.pool.done(number, job)
+                self.creations.pool.done(number, job, Some(first))
             }
+            Heard::Died => self.creations.pool.died(number).map(|lost| {
+                for job in lost {
+                    self.creations.fail(CreationId(job), text::HASHING_DIED.to_owned());
+                    self.publisher.hurry();
+                }
+            }),
         };
         if let Err(error) = fed {
             web_sys::console::error_1(&format!("a hash worker cannot be reached: {error}").into());
