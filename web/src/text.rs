@@ -413,3 +413,4 @@ pub const DROP_TOUCH: &str = "Choose files to share";
 
 /// What an earlier tab left is in use again.
 pub const HELD_ELSEWHERE: &str = "Another tab goes on with this one already.";
+pub const NOT_SAVED: &str = "The file could not be saved. What is verified is still here: try Save again.";

@@ -24,6 +24,7 @@ use crate::net::rtc;
 use crate::platform::listener::Listener;
 use crate::platform::scope;
 use crate::protocol::{StartOptions, ToWorker};
+use crate::text;
 use bridge::Bridge;
 pub(crate) use bridge::WORKER_URL;
 use save::Saver;
@@ -169,7 +170,8 @@ impl Client {
         self.post(ToWorker::DiscardStored { torrent, slot });
     }
 
-    /// Saves a whole, verified file by the browser's own download. To be called from a click.
+    /// Saves a whole, verified file by the browser's own download, after those that were asked for before. To be called
+    /// from a click.
     pub fn save(&self, torrent: InfoHash, file: usize) {
         self.save_answer(torrent, move |request| ToWorker::File { request, torrent, file });
     }
@@ -194,17 +196,21 @@ impl Client {
         self.state.notices.update(|notices| notices.retain(|other| other.id != notice));
     }
 
-    fn save_answer(&self, torrent: InfoHash, ask: impl FnOnce(u32) -> ToWorker) {
+    /// Asks for the file when it is its turn, not before: in memory each is a copy.
+    fn save_answer(&self, torrent: InfoHash, ask: impl FnOnce(u32) -> ToWorker + 'static) {
         let bridge = Rc::clone(&self.inner.bridge);
-        let saver = self.inner.saver.clone();
-        let then = move |answer: Result<(String, web_sys::Blob), String>| {
-            let saved =
-                answer.and_then(|(name, blob)| saver.save(&name, blob).map_err(|error| error.to_string()));
-            if let Err(reason) = saved {
-                bridge.notice(Level::Error, Some(torrent), format!("The file could not be saved: {reason}"));
-            }
-        };
-        self.inner.bridge.ask_file(ask, Box::new(then));
+        self.inner.saver.queue(move |turn| {
+            let told = Rc::clone(&bridge);
+            let then = move |answer: Result<(String, web_sys::Blob), String>| {
+                let saved = answer
+                    .and_then(|(name, blob)| turn.offer(&name, blob).map_err(|error| error.to_string()));
+                if let Err(reason) = saved {
+                    leptos::logging::error!("{torrent}: {reason}");
+                    told.notice(Level::Error, Some(torrent), text::NOT_SAVED.to_owned());
+                }
+            };
+            bridge.ask_file(ask, Box::new(then));
+        });
     }
 
     fn post(&self, message: ToWorker) {

@@ -5,25 +5,30 @@
 //! length. So it may be stopped and started at any time, and nobody who does not know the 128 random bits gets
 //! anything. Without a service worker it is `a[download]` of an object URL, which streams from the disk as well.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use data_encoding::HEXLOWER;
 use gloo_timers::callback::Timeout;
+use gloo_timers::future::TimeoutFuture;
 use js_sys::{Function, Object};
 use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, HtmlAnchorElement, HtmlElement, HtmlIFrameElement, MessageEvent, MessagePort, Url};
 
 use crate::platform::listener::Listener;
 use crate::platform::{JsError, scope};
 
-/// Saves that may be going on at once, a paused one of the browser's download list included. The oldest goes first.
-const OFFERED_MAX: usize = 64;
+/// Saves of which the token is kept once the service worker has asked for it: the browser may ask again, for the rest
+/// of one that was paused. The oldest goes first.
+const ASKED_MAX: usize = 64;
 
 /// A service worker that has not asked by then does not work; the other way is taken.
 const ASKED_WITHIN_MS: u32 = 4_000;
+
+/// Between two downloads by `a[download]`: browsers drop some of many at once.
+const BETWEEN_ANCHORS_MS: u32 = 300;
 
 /// An object URL and the elements of a download live that long: the browser has taken what it needs by then.
 const LINGER_MS: u32 = 120_000;
@@ -36,17 +41,51 @@ pub(super) struct Saver {
 
 #[derive(Default)]
 struct Shared {
+    /// Saves that wait for the one before them: only one at a time is offered and not yet asked for.
+    waiting: RefCell<VecDeque<Begin>>,
+    /// Whether somebody has the turn.
+    taken: Cell<bool>,
+    /// What was offered: those asked for, oldest first, and at most one that was not.
     offered: RefCell<VecDeque<Offered>>,
     /// `None` until the service worker is active.
     listener: RefCell<Option<Listener>>,
 }
 
+/// Begins a save whose turn it is: gets the file, and offers it.
+type Begin = Box<dyn FnOnce(Turn)>;
+
 struct Offered {
     token: String,
     name: String,
     blob: Blob,
-    /// Takes the other way unless dropped before: when the service worker asks.
-    fallback: Option<Timeout>,
+    /// What was sent there.
+    frame: HtmlIFrameElement,
+    /// Until the service worker asks.
+    turn: Option<Turn>,
+}
+
+/// The right to offer a file. The next save begins when it is dropped.
+pub(super) struct Turn {
+    shared: Rc<Shared>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.shared.taken.set(false);
+        begin_next(&self.shared);
+    }
+}
+
+/// Begins the save that has waited longest, unless one has the turn.
+fn begin_next(shared: &Rc<Shared>) {
+    if shared.taken.get() {
+        return;
+    }
+    let next = shared.waiting.borrow_mut().pop_front();
+    if let Some(begin) = next {
+        shared.taken.set(true);
+        begin(Turn { shared: Rc::clone(shared) });
+    }
 }
 
 impl Saver {
@@ -72,28 +111,34 @@ impl Saver {
         Ok(())
     }
 
+    /// Calls `begin` when all saves before this one were asked for: with the turn, to be given to [`Turn::offer`].
+    pub(super) fn queue(&self, begin: impl FnOnce(Turn) + 'static) {
+        self.shared.waiting.borrow_mut().push_back(Box::new(begin));
+        begin_next(&self.shared);
+    }
+}
+
+impl Turn {
     /// Gives a file to the browser's download under this name.
-    pub(super) fn save(&self, name: &str, blob: Blob) -> Result<(), JsError> {
+    pub(super) fn offer(self, name: &str, blob: Blob) -> Result<(), JsError> {
         if self.shared.listener.borrow().is_none() {
-            return anchor(name, &blob);
+            anchor(name, &blob)?;
+            spawn_local(async move {
+                TimeoutFuture::new(BETWEEN_ANCHORS_MS).await;
+                drop(self);
+            });
+            return Ok(());
         }
         let token = HEXLOWER.encode(&scope::random_bytes::<16>()?);
-        let url = format!("/save/{token}/{}", js_sys::encode_uri_component(name));
-        let fallback = {
-            let (name, blob) = (name.to_owned(), blob.clone());
-            Timeout::new(ASKED_WITHIN_MS, move || {
-                if let Err(error) = anchor(&name, &blob) {
-                    leptos::logging::error!("the file could not be saved: {error}");
-                }
-            })
-        };
-        let mut offered = self.shared.offered.borrow_mut();
-        if offered.len() == OFFERED_MAX {
-            offered.pop_front();
-        }
-        offered.push_back(Offered { token, name: name.to_owned(), blob, fallback: Some(fallback) });
-        drop(offered);
-        frame(&url)
+        let frame = frame(&format!("/save/{token}/{}", js_sys::encode_uri_component(name)))?;
+        let shared = Rc::clone(&self.shared);
+        let offered = Offered { token: token.clone(), name: name.to_owned(), blob, frame, turn: Some(self) };
+        shared.offered.borrow_mut().push_back(offered);
+        spawn_local(async move {
+            TimeoutFuture::new(ASKED_WITHIN_MS).await;
+            shared.fall_back(&token);
+        });
+        Ok(())
     }
 }
 
@@ -104,14 +149,40 @@ impl Shared {
         let Some(token) = scope::property(&data, "save").as_string() else { return };
         let Ok(port) = event.ports().get(0).dyn_into::<MessagePort>() else { return };
         let answer = Object::new();
-        let mut offered = self.offered.borrow_mut();
-        if let Some(ours) = offered.iter_mut().find(|ours| ours.token == token) {
-            ours.fallback = None;
-            set(&answer, "file", &ours.blob);
-            set(&answer, "name", &JsValue::from_str(&ours.name));
+        let mut turn = None;
+        {
+            let mut offered = self.offered.borrow_mut();
+            if let Some(ours) = offered.iter_mut().find(|ours| ours.token == token) {
+                set(&answer, "file", &ours.blob);
+                set(&answer, "name", &JsValue::from_str(&ours.name));
+                turn = ours.turn.take();
+            }
+            let asked = offered.iter().filter(|offered| offered.turn.is_none()).count();
+            if asked > ASKED_MAX
+                && let Some(oldest) = offered.iter().position(|offered| offered.turn.is_none())
+            {
+                offered.remove(oldest);
+            }
         }
         // A service worker that stopped meanwhile asks again when it is started again.
         let _ = port.post_message(&answer);
+        // Begins the next save, which offers: nothing may be borrowed.
+        drop(turn);
+    }
+
+    /// The service worker has had its time: unless it asked, the file goes the other way, and this one is closed. It
+    /// would save the file a second time if it came after all.
+    fn fall_back(&self, token: &str) {
+        let late = {
+            let mut offered = self.offered.borrow_mut();
+            let at = offered.iter().position(|offered| offered.token == token && offered.turn.is_some());
+            at.and_then(|at| offered.remove(at))
+        };
+        let Some(late) = late else { return };
+        late.frame.remove();
+        if let Err(error) = anchor(&late.name, &late.blob) {
+            leptos::logging::error!("the file could not be saved: {error}");
+        }
     }
 }
 
@@ -121,17 +192,18 @@ fn set(object: &Object, name: &str, value: &JsValue) {
 }
 
 /// A navigation that becomes a download: unlike `a[download]`, it goes through the service worker in every browser.
-fn frame(url: &str) -> Result<(), JsError> {
+fn frame(url: &str) -> Result<HtmlIFrameElement, JsError> {
     let frame: HtmlIFrameElement = element("iframe")?.unchecked_into();
     frame.set_hidden(true);
     frame.set_src(url);
     append(&frame)?;
-    Timeout::new(LINGER_MS, move || frame.remove()).forget();
-    Ok(())
+    let lingering = frame.clone();
+    Timeout::new(LINGER_MS, move || lingering.remove()).forget();
+    Ok(frame)
 }
 
 /// A download by an object URL.
-pub(super) fn anchor(name: &str, blob: &Blob) -> Result<(), JsError> {
+fn anchor(name: &str, blob: &Blob) -> Result<(), JsError> {
     let url = Url::create_object_url_with_blob(blob)?;
     let anchor: HtmlAnchorElement = element("a")?.unchecked_into();
     anchor.set_href(&url);
