@@ -105,6 +105,8 @@ impl Pump {
     }
 
     fn take_in(&self, host: &mut Host) {
+        // A machine that slept wakes to a timer or a message; the engine hears of the time that passed with it.
+        self.clock.notice_sleep();
         let started = self.clock.millis();
         loop {
             let arrival = self.arrivals.borrow_mut().pop_front();

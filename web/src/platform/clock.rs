@@ -43,13 +43,11 @@ impl Clock {
         now
     }
 
-    /// Looks whether the machine slept since the last look. To be called a few times a second.
+    /// Looks whether the machine slept since the last look. To be called before whatever happened is taken in.
     pub fn notice_sleep(&self) {
         let offset = js_sys::Date::now() - self.performance.now();
         let jump = offset - self.offset_ms.replace(offset);
-        if jump > SLEPT_MS {
-            self.slept_ms.set(self.slept_ms.get() + jump);
-        }
+        self.slept_ms.set(self.slept_ms.get() + slept(jump));
     }
 
     /// Milliseconds of `performance.now()`, for short measurements.
@@ -58,7 +56,24 @@ impl Clock {
     }
 }
 
+/// Of a difference that came up between the two clocks, what was sleep.
+fn slept(jump_ms: f64) -> f64 {
+    if jump_ms > SLEPT_MS { jump_ms } else { 0.0 }
+}
+
 /// Seconds since 1970 by the wall clock.
 pub fn unix_time() -> UnixTime {
     UnixTime((js_sys::Date::now() / 1e3) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_jump_ahead_that_no_adjustment_makes_is_sleep() {
+        for (jump, expected) in [(0.4, 0.0), (-3_600_000.0, 0.0), (5_000.0, 0.0), (600_000.0, 600_000.0)] {
+            assert!((slept(jump) - expected).abs() < f64::EPSILON, "{jump}");
+        }
+    }
 }
