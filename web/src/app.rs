@@ -29,7 +29,7 @@ pub fn App() -> impl IntoView {
     provide_context(client.clone());
     provide_context(ui);
     ui.settings.keep(ui.scheme);
-    ui.follow_creation();
+    ui.follow_creations();
     title::keep(ui);
     Effect::new(move |_| {
         let (upload, download) = ui.settings.limits();

@@ -414,3 +414,23 @@ pub const DROP_TOUCH: &str = "Choose files to share";
 /// What an earlier tab left is in use again.
 pub const HELD_ELSEWHERE: &str = "Another tab goes on with this one already.";
 pub const NOT_SAVED: &str = "The file could not be saved. What is verified is still here: try Save again.";
+
+/// What was dropped before is a torrent now, while something else is in view.
+pub fn shared_meanwhile(name: &str) -> String {
+    ["\u{201c}", name, "\u{201d} is shared now: its link is under Transfers."].concat()
+}
+
+/// What was dropped could not be shared.
+pub fn not_shared(name: &str, reason: &str) -> String {
+    ["\u{201c}", name, "\u{201d} is not shared. ", reason].concat()
+}
+
+/// A file that was shared is not what it was.
+pub fn changed(name: &str) -> String {
+    [
+        "\u{201c}",
+        name,
+        "\u{201d} was changed, moved or deleted since you chose it. Drop it again to share it as it is now.",
+    ]
+    .concat()
+}

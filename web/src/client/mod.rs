@@ -116,6 +116,7 @@ impl Client {
 
     /// Gives up a creation, or takes one that failed or is done off the list.
     pub fn cancel(&self, creation: CreationId) {
+        self.state.creations.update(|all| all.retain(|one| one.id != creation));
         self.post(ToWorker::CancelShare(creation));
     }
 
@@ -189,6 +190,11 @@ impl Client {
     /// Gives a command to the engine as it is.
     pub fn command(&self, command: Command) {
         self.post(ToWorker::Command(command));
+    }
+
+    /// Puts something that a person should be told on the list.
+    pub fn tell(&self, level: Level, text: String) {
+        self.inner.bridge.notice(level, None, text);
     }
 
     /// Takes a notice off the list.

@@ -18,6 +18,7 @@ use crate::platform::message::{self, Port as _};
 use crate::platform::{JsError, files, scope};
 use crate::storage::StorageError;
 use crate::storage::source::failure;
+use crate::text;
 
 /// Bytes read at once: large enough to be quick, small enough that memory stays flat.
 const CHUNK: u64 = 4 * 1024 * 1024;
@@ -51,7 +52,12 @@ pub fn start() -> Result<Listener, JsError> {
                         }
                         Err(error) => {
                             jobs.borrow_mut().remove(&job);
-                            say(&answers, &FromHasher::Failed { job, reason: error.to_string() });
+                            web_sys::console::warn_1(&error.to_string().into());
+                            let reason = match error {
+                                StorageError::Changed(name) => text::changed(&name),
+                                _ => text::UNREADABLE.to_owned(),
+                            };
+                            say(&answers, &FromHasher::Failed { job, reason });
                         }
                     }
                 });

@@ -1,11 +1,13 @@
 //! What a person does, from wherever in the page they do it.
 
+use std::collections::BTreeSet;
+
 use leptos::prelude::*;
 use shared::id::InfoHash;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::{Creating, Ui};
-use crate::client::{CreationState, SharedFile};
+use crate::client::{CreationState, Level, SharedFile};
 use crate::intake::Given;
 use crate::routes::Route;
 use crate::{document, sample, text};
@@ -84,23 +86,45 @@ impl Ui {
         self.route.set(Route::parse(&document::fragment()));
     }
 
-    /// Once what is being hashed has become a torrent: its own address, without a step in the history.
-    pub fn follow_creation(self) {
+    /// Follows all that is being hashed. What is in view goes on at its own address once it is a torrent, without a
+    /// step in the history; what another drop has taken the place of is in the list of transfers then, or is said to
+    /// have failed. Either way it is taken off the list.
+    pub fn follow_creations(self) {
         let creations = RwSignal::from(self.client().state().creations.clone());
+        // The list holds it until the worker has heard.
+        let settled = StoredValue::new(BTreeSet::new());
         Effect::new(move |_| {
-            let Some(creating) = self.creating.get() else { return };
-            let state = creations
-                .with(|all| all.iter().find(|one| one.id == creating.id).map(|one| one.state.clone()));
-            if let Some(CreationState::Done { info_hash }) = state {
-                self.client().cancel(creating.id);
-                self.creating.set(None);
-                let route = Route::Share(Some(info_hash));
-                if matches!(self.route.get_untracked(), Route::Share(_)) {
-                    document::replace_fragment(&route.fragment());
-                    self.route.set(route);
+            let shown = self.creating.with(|creating| creating.as_ref().map(|creating| creating.id));
+            let looking = matches!(self.route.get(), Route::Share(None));
+            for one in creations.get() {
+                let in_view = shown == Some(one.id);
+                match one.state {
+                    CreationState::Hashing => continue,
+                    CreationState::Failed { .. } if in_view && looking => continue,
+                    _ if settled.with_value(|settled| settled.contains(&one.id)) => continue,
+                    CreationState::Done { info_hash } if in_view => self.shared(info_hash),
+                    CreationState::Done { .. } => self.say(text::shared_meanwhile(&one.name)),
+                    CreationState::Failed { reason } => {
+                        self.client().tell(Level::Error, text::not_shared(&one.name, &reason));
+                    }
+                }
+                settled.update_value(|settled| {
+                    settled.insert(one.id);
+                });
+                self.client().cancel(one.id);
+                if in_view {
+                    self.creating.set(None);
                 }
             }
         });
+    }
+
+    fn shared(self, info_hash: InfoHash) {
+        if matches!(self.route.get_untracked(), Route::Share(_)) {
+            let route = Route::Share(Some(info_hash));
+            document::replace_fragment(&route.fragment());
+            self.route.set(route);
+        }
     }
 
     /// Gives up what is being hashed.

@@ -29,7 +29,8 @@ pub struct Ui {
     pub route: RwSignal<Route>,
     /// The torrent of the view that is shown, if it is about one.
     pub current: RwSignal<Option<InfoHash>>,
-    /// What was dropped last and is being hashed, with the files as they were given.
+    /// What was dropped last and is being hashed, with the files as they were given. What was dropped before it may be
+    /// hashed still: all of that is in the client's list.
     pub creating: RwSignal<Option<Creating>>,
     /// Whether files are being dragged over the page.
     pub dragging: RwSignal<bool>,

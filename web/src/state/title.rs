@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use shared::engine::Phase;
 
 use super::Ui;
+use crate::client::CreationState;
 use crate::{document, text, units};
 
 impl Ui {
@@ -13,7 +14,7 @@ impl Ui {
         let state = client.state();
         let (mut part, mut whole) = (0_u64, 0_u64);
         state.creations.with(|all| {
-            for one in all {
+            for one in all.iter().filter(|one| one.state == CreationState::Hashing) {
                 part += one.hashed_bytes;
                 whole += one.total_bytes;
             }
