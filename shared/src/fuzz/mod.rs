@@ -3,6 +3,8 @@
 //! Each takes any bytes, and panics where something does not hold that should: a text that reads in one form and writes
 //! in another, a bound that is passed, two ways to the same thing that differ.
 
+mod engine;
+
 use bytes::Bytes;
 
 use crate::bencode::{self, Order, Value, Writer};
@@ -14,6 +16,7 @@ use crate::wire::extension::metadata::MetadataMessage;
 use crate::wire::extension::{ExtendedHandshake, donthave};
 use crate::wire::{Framer, Handshake, Message, WireError, client_name};
 use crate::{id, limits, url};
+pub use engine::engine_ops;
 
 /// The body of one target.
 pub type Body = fn(&[u8]);
@@ -27,6 +30,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("wire", wire),
     ("extension", extension),
     ("tracker_ws", tracker_ws),
+    ("engine_ops", engine_ops),
 ];
 
 /// What is read strictly is written the same; what is read in any order can be walked.
