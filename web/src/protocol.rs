@@ -215,8 +215,8 @@ pub enum FromWorker {
     TorrentOpened {
         /// Which request.
         request: u32,
-        /// What it names, or why it is none.
-        torrent: Result<InfoHash, String>,
+        /// It as a link, trackers included, or why it is none, in words for a person.
+        link: Result<String, String>,
     },
     /// Answer to [`ToWorker::File`] and [`ToWorker::TorrentFile`]. Beside it, where it worked: a `Blob` or `File`.
     File {

@@ -401,7 +401,7 @@ pub const BACK: &str = "Back to Share";
 pub const SAVE_ALL: &str = "Save all";
 pub const DOWNLOADED: &str = "Downloaded";
 pub const WASTED: &str = "Thrown away";
-pub const ALSO_NAMED: &str = "The link also names";
+pub const ALSO_NAMED: &str = "It also names";
 pub const NOTHING_TO_COPY: &str = "There is no link in view to copy.";
 pub const ERASE: &str = "Erase";
 
@@ -434,3 +434,4 @@ pub fn changed(name: &str) -> String {
     ]
     .concat()
 }
+pub const TORRENT_BROKEN: &str = "This .torrent can't be read: it is damaged, or of a kind that a browser can't download. Nothing was contacted.";

@@ -35,7 +35,7 @@ pub(super) struct Bridge {
     pub(super) connections: Connections,
     outbox: Rc<Outbox>,
     requests: RefCell<BTreeMap<u32, OnFile>>,
-    opening: RefCell<BTreeMap<u32, oneshot::Sender<Result<InfoHash, String>>>>,
+    opening: RefCell<BTreeMap<u32, oneshot::Sender<Result<String, String>>>>,
     next_request: Cell<u32>,
     next_notice: Cell<u64>,
     listeners: RefCell<Vec<Listener>>,
@@ -133,7 +133,7 @@ impl Bridge {
     }
 
     /// Has the worker read and open a `.torrent`.
-    pub(super) fn open_torrent(&self, metainfo: Vec<u8>) -> oneshot::Receiver<Result<InfoHash, String>> {
+    pub(super) fn open_torrent(&self, metainfo: Vec<u8>) -> oneshot::Receiver<Result<String, String>> {
         let request = self.number_request();
         let (opened, answer) = oneshot::channel();
         self.opening.borrow_mut().insert(request, opened);
@@ -225,10 +225,10 @@ impl Bridge {
                 }
             }
             FromWorker::Close { conn } => self.connections.close(conn),
-            FromWorker::TorrentOpened { request, torrent } => {
+            FromWorker::TorrentOpened { request, link } => {
                 if let Some(opened) = self.opening.borrow_mut().remove(&request) {
                     // Whoever asked may have gone to another view.
-                    let _ = opened.send(torrent);
+                    let _ = opened.send(link);
                 }
             }
             FromWorker::File { request, name } => self.hear_file(request, name, handles),

@@ -28,7 +28,7 @@ use crate::text;
 use bridge::Bridge;
 pub(crate) use bridge::WORKER_URL;
 use save::Saver;
-pub use site::{MEMORY_CAP_BYTES, SiteConfig};
+pub use site::{MEMORY_CAP_BYTES, SiteConfig, announce_url, same_server};
 pub use state::{
     Backing, Capabilities, Creation, CreationId, CreationState, Level, Notice, PageState, PathInfo, PathKind,
     Quota, Stored, Transfer, TransferView, WorkerState,
@@ -129,10 +129,11 @@ impl Client {
         Ok(torrent)
     }
 
-    /// Adds a whole `.torrent`, like [`Client::open_link`]. It is read by the worker, which knows how.
-    pub async fn open_torrent(&self, metainfo: Vec<u8>) -> Result<InfoHash, String> {
+    /// Adds a whole `.torrent`, like [`Client::open_link`], without the trackers of others that it names; answers it as
+    /// a link with all of them. It is read by the worker, which knows how.
+    pub async fn open_torrent(&self, metainfo: Vec<u8>) -> Result<String, String> {
         let opened = self.inner.bridge.open_torrent(metainfo);
-        opened.await.unwrap_or_else(|_| Err("the engine stopped".to_owned()))
+        opened.await.unwrap_or_else(|_| Err(text::WORKER_FAILED.to_owned()))
     }
 
     /// Downloads a torrent that is ready, paused or failed.

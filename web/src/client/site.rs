@@ -43,9 +43,24 @@ pub(super) fn capabilities() -> Capabilities {
 
 /// The announce URL of this origin.
 pub(super) fn tracker() -> Result<String, JsError> {
-    let location = scope::window()?.location();
-    let scheme = if location.protocol()? == "https:" { "wss" } else { "ws" };
-    Ok(format!("{scheme}://{}/announce", location.host()?))
+    Ok(announce_url(&scope::window()?.location().origin()?))
+}
+
+/// The announce URL of the server at an origin (`https://host:port`).
+pub fn announce_url(origin: &str) -> String {
+    match origin.strip_prefix("https://") {
+        Some(host) => ["wss://", host, "/announce"].concat(),
+        None => ["ws://", origin.strip_prefix("http://").unwrap_or(origin), "/announce"].concat(),
+    }
+}
+
+/// Whether two URLs are of one server, whatever their paths.
+pub fn same_server(one: &str, other: &str) -> bool {
+    let host = |url: &str| {
+        let rest = url.split_once("://")?.1;
+        Some(rest.split(['/', '?', '#']).next().unwrap_or(rest).to_ascii_lowercase())
+    };
+    host(one).is_some_and(|one| host(other) == Some(one))
 }
 
 /// Whether the page's query has this parameter with this value.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use js_sys::{Array, Uint8Array};
 use shared::engine::{Command, EffectFailure, EffectResult, Input, Origin};
 use shared::id::InfoHash;
+use shared::magnet::Link;
 use shared::metainfo::Metainfo;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
@@ -11,7 +12,7 @@ use web_sys::{Blob, File};
 
 use super::host::Host;
 use super::stores::Work;
-use crate::client::Level;
+use crate::client::{Level, same_server};
 use crate::platform::JsError;
 use crate::protocol::{FromWorker, ToWorker};
 use crate::text;
@@ -25,7 +26,7 @@ impl Host {
             ToWorker::ProbeChannel | ToWorker::Start(_) | ToWorker::Channel { .. } => {}
             ToWorker::Command(command) => self.command(command),
             ToWorker::OpenLink { torrent, link } => self.open(torrent, Origin::Link(link)),
-            ToWorker::OpenTorrent { request, metainfo } => self.open_torrent(request, metainfo.into()),
+            ToWorker::OpenTorrent { request, metainfo } => self.open_torrent(request, &metainfo),
             ToWorker::Share { id, name, paths } => {
                 let files: Vec<File> = handles.into_iter().map(JsCast::unchecked_into).collect();
                 self.creations.begin(id, name.as_deref(), paths, files);
@@ -63,13 +64,28 @@ impl Host {
         self.pump.input(Input::Command(command));
     }
 
-    fn open_torrent(&self, request: u32, metainfo: Bytes) {
-        let torrent = Metainfo::parse(&metainfo).map(|metainfo| metainfo.info_hash());
-        if let Ok(torrent) = torrent {
-            self.open(torrent, Origin::Metainfo(metainfo));
-        }
-        let torrent = torrent.map_err(|error| error.to_string());
-        self.say(&FromWorker::TorrentOpened { request, torrent });
+    /// Adds a `.torrent` without the trackers of others. Those are in the link that it is answered by: the page shows
+    /// them, and asks them when the person wants to download, as with any link.
+    fn open_torrent(&self, request: u32, metainfo: &[u8]) {
+        let link = match Metainfo::parse(metainfo) {
+            Ok(metainfo) => {
+                let trackers = metainfo.trackers().to_vec();
+                let own = |url: &&String| same_server(url, &self.tracker);
+                let own: Vec<String> = trackers.iter().filter(own).cloned().collect();
+                let origin = Origin::Metainfo(metainfo.to_torrent(&own).into());
+                self.open(metainfo.info_hash(), origin);
+                let mut link = Link::new(metainfo.info_hash());
+                link.name = Some(metainfo.name().to_owned());
+                link.length = Some(metainfo.layout().total());
+                link.trackers = trackers;
+                Ok(link.to_magnet())
+            }
+            Err(error) => {
+                web_sys::console::warn_1(&error.to_string().into());
+                Err(text::TORRENT_BROKEN.to_owned())
+            }
+        };
+        self.say(&FromWorker::TorrentOpened { request, link });
     }
 
     /// Adds a torrent; goes on with what a gone tab left of it.

@@ -91,7 +91,7 @@ fn Opened(info_hash: InfoHash, view: RwSignal<TransferView>, opening: StoredValu
             </div>
             <aside>
                 <Actions info_hash view/>
-                <Show when=move || early.get()><Foreign opening/></Show>
+                <Show when=move || early.get()><Foreign view opening/></Show>
                 <TrackerList info_hash view/>
                 <Show when=move || known.get()><ShareLink info_hash view/></Show>
             </aside>
@@ -195,32 +195,32 @@ fn Actions(info_hash: InfoHash, view: RwSignal<TransferView>) -> impl IntoView {
     }
 }
 
-/// Meeting servers of others that the link names: told before any of them is contacted.
+/// Meeting servers of others that the link names and that are not asked yet: told before any of them is contacted. Those
+/// of a transfer that goes on after a reload were asked for before.
 #[component]
-fn Foreign(opening: StoredValue<Opening>) -> impl IntoView {
+fn Foreign(view: RwSignal<TransferView>, opening: StoredValue<Opening>) -> impl IntoView {
     let ui = use_ui();
-    let asked = RwSignal::new(opening.with_value(|opening| opening.asked));
-    let named = opening.with_value(|opening| opening.foreign.clone());
-    if named.is_empty() {
-        return ().into_any();
-    }
-    let list =
-        move || named.iter().map(|url| view! { <li class="mono url">{url.clone()}</li> }).collect::<Vec<_>>();
-    let ask = move |_| {
-        ask_all(ui, opening);
-        asked.set(true);
+    let named = Memo::new(move |_| {
+        let named =
+            opening.with_value(|opening| if opening.asked { Vec::new() } else { opening.foreign.clone() });
+        view.with(|view| {
+            let asked = |url: &String| view.torrent.trackers.iter().any(|tracker| tracker.url == *url);
+            named.into_iter().filter(|url| !asked(url)).collect::<Vec<_>>()
+        })
+    });
+    let list = move || {
+        named.get().into_iter().map(|url| view! { <li class="mono url">{url}</li> }).collect::<Vec<_>>()
     };
     view! {
-        <Show when=move || !asked.get() && !opening.with_value(|opening| opening.asked)>
+        <Show when=move || !named.with(Vec::is_empty)>
             <section class="card" data-testid="foreign">
                 <h2 class="card-title">{text::ALSO_NAMED}</h2>
-                <ul class="trackers">{list.clone()}</ul>
+                <ul class="trackers">{list}</ul>
                 <p class="note">{text::ASKED_ON_DOWNLOAD}</p>
-                <button type="button" on:click=ask>{text::ASK_THEM_TOO}</button>
+                <button type="button" on:click=move |_| ask_all(ui, opening)>{text::ASK_THEM_TOO}</button>
             </section>
         </Show>
     }
-    .into_any()
 }
 
 /// Adds the meeting servers of others, now that the person wants the file.

@@ -73,7 +73,7 @@ impl Ui {
                 return;
             };
             match self.client().open_torrent(js_sys::Uint8Array::new(&buffer).to_vec()).await {
-                Ok(info_hash) => self.show(Route::Link(info_hash.to_string())),
+                Ok(link) => self.show(Route::Link(link)),
                 Err(reason) => self.say(reason),
             }
         });

@@ -1,5 +1,6 @@
 //! The page's own server, as the address names it.
 
+use crate::client::{announce_url, same_server};
 use crate::document;
 
 /// The page's own server.
@@ -15,10 +16,7 @@ impl Server {
     /// What the address alone says.
     pub fn here() -> Self {
         let origin = document::origin();
-        let announce = match origin.strip_prefix("https://") {
-            Some(host) => ["wss://", host, "/announce"].concat(),
-            None => ["ws://", origin.strip_prefix("http://").unwrap_or(&origin), "/announce"].concat(),
-        };
+        let announce = announce_url(&origin);
         Self { origin, announce }
     }
 
@@ -29,11 +27,7 @@ impl Server {
 
     /// Whether an announce URL is this server's, whatever its path.
     pub fn owns(&self, tracker: &str) -> bool {
-        let host = |url: &str| {
-            let rest = url.split_once("://")?.1;
-            Some(rest.split(['/', '?', '#']).next().unwrap_or(rest).to_ascii_lowercase())
-        };
-        host(tracker).is_some_and(|other| host(&self.announce) == Some(other))
+        same_server(tracker, &self.announce)
     }
 }
 
