@@ -112,9 +112,9 @@ impl Run {
             }
             1 => {
                 let max_message = [1, 100, 16_384, 262_144][bytes.small() % 4];
-                self.to_conn(bytes, |conn, _| Input::ConnectionOpened { conn, max_message });
+                self.on_conn(bytes, |conn, _| Input::ConnectionOpened { conn, max_message });
             }
-            2 => self.to_conn(bytes, |conn, bytes| {
+            2 => self.on_conn(bytes, |conn, bytes| {
                 let length = bytes.small();
                 Input::ConnectionData { conn, data: bytes.take(length) }
             }),
@@ -123,26 +123,26 @@ impl Run {
                 let peer_id = PeerId([bytes.byte().unwrap_or_default(); 20]);
                 let mut data = Vec::new();
                 Handshake::new(torrent, peer_id).encode(&mut data);
-                self.to_conn(bytes, |conn, _| Input::ConnectionData { conn, data: data.into() });
+                self.on_conn(bytes, |conn, _| Input::ConnectionData { conn, data: data.into() });
             }
             4 | 5 => {
                 let mut data = Vec::new();
                 self.message(bytes).encode(&mut data);
-                self.to_conn(bytes, |conn, _| Input::ConnectionData { conn, data: data.into() });
+                self.on_conn(bytes, |conn, _| Input::ConnectionData { conn, data: data.into() });
             }
             6 | 7 => {
                 let at = bytes.small();
-                self.finish(at, op % 14 == 6 || at % 4 > 0);
+                self.finish(at, op % 14 == 6 || !at.is_multiple_of(4));
             }
-            8 => self.to_conn(bytes, |conn, _| Input::ConnectionClosed { conn, by: ClosedBy::Remote }),
+            8 => self.on_conn(bytes, |conn, _| Input::ConnectionClosed { conn, by: ClosedBy::Remote }),
             9 => {
                 let buffered = bytes.small() * limits::SEND_BUFFER_HIGH / 256;
-                self.to_conn(bytes, |conn, _| Input::ConnectionWritable { conn, buffered });
+                self.on_conn(bytes, |conn, _| Input::ConnectionWritable { conn, buffered });
             }
             10 => {
                 let length = bytes.small();
                 let text = String::from_utf8_lossy(&bytes.take(length)).into_owned();
-                self.to_tracker(bytes, |tracker| Input::TrackerMessage { tracker, text });
+                self.on_tracker(bytes, |tracker| Input::TrackerMessage { tracker, text });
             }
             11 => self.offer(bytes),
             12 => {
@@ -150,20 +150,20 @@ impl Run {
                     0 => Input::TrackerOpened,
                     _ => |tracker| Input::TrackerClosed { tracker, reason: String::new() },
                 };
-                self.to_tracker(bytes, input);
+                self.on_tracker(bytes, input);
             }
             _ => self.command(bytes),
         }
     }
 
-    fn to_conn(&mut self, bytes: &mut Source<'_>, input: impl FnOnce(ConnId, &mut Source<'_>) -> Input) {
+    fn on_conn(&mut self, bytes: &mut Source<'_>, input: impl FnOnce(ConnId, &mut Source<'_>) -> Input) {
         if let Some(conn) = bytes.one_of(&self.conns) {
             let input = input(conn, bytes);
             self.input(input);
         }
     }
 
-    fn to_tracker(&mut self, bytes: &mut Source<'_>, input: impl FnOnce(TrackerId) -> Input) {
+    fn on_tracker(&mut self, bytes: &mut Source<'_>, input: impl FnOnce(TrackerId) -> Input) {
         if let Some(tracker) = bytes.one_of(&self.trackers) {
             self.input(input(tracker));
         }
@@ -191,7 +191,7 @@ impl Run {
                 let whole = &self.contents[1];
                 let end = whole.len().min(start + limits::BLOCK_LENGTH as usize);
                 let mut block = whole.get(start..end).unwrap_or_default().to_vec();
-                if bytes.small() % 3 == 0
+                if bytes.small().is_multiple_of(3)
                     && let Some(first) = block.first_mut()
                 {
                     *first ^= 1;
@@ -215,7 +215,7 @@ impl Run {
             offer_id: "o".to_owned(),
             offer,
         };
-        self.to_tracker(bytes, |tracker| Input::TrackerMessage { tracker, text: response.to_json() });
+        self.on_tracker(bytes, |tracker| Input::TrackerMessage { tracker, text: response.to_json() });
     }
 
     fn command(&mut self, bytes: &mut Source<'_>) {
