@@ -95,6 +95,7 @@ impl Args {
     /// [`ArgsError`], whose text says what to do.
     pub fn into_config(self) -> Result<Config, ArgsError> {
         let data = self.data.or_else(default_data);
+        let names = self.names.clone();
         let private = data.iter().chain(&self.key).cloned().collect();
         let source = match (self.cert, self.key) {
             (Some(certificate), Some(key)) => Some(CertificateSource::Files { certificate, key }),
@@ -110,6 +111,7 @@ impl Args {
             tls: source.map(|source| TlsConfig { listen: self.listen_tls, source }),
             lan: self.lan,
             files: self.files,
+            names,
             private,
             page: self.page,
             ice_servers: self.ice_servers,

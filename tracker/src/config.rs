@@ -17,6 +17,8 @@ pub struct Config {
     pub lan: bool,
     /// Directory that is served under `/files/`.
     pub files: Option<PathBuf>,
+    /// Names by which it is known, besides its addresses and those of this host.
+    pub names: Vec<String>,
     /// The tracker's own data, used by this run or not, and its private key: never shown under `/files/`.
     pub private: Vec<PathBuf>,
     /// Serve the page from this directory rather than the one built into the program.
@@ -122,6 +124,7 @@ impl Default for Config {
             tls: None,
             lan: false,
             files: None,
+            names: Vec::new(),
             private: Vec::new(),
             page: None,
             ice_servers: Vec::new(),

@@ -10,6 +10,7 @@ pub mod config;
 pub mod error;
 mod files;
 mod frontend;
+mod host;
 mod html;
 pub mod lan;
 mod listener;

@@ -13,9 +13,9 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use parking_lot::Mutex;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::Permit;
 use super::range::ByteRange;
 
 /// Bytes of one read. Larger ones leave the processor's cache before they are written, smaller ones cost more hops.
@@ -33,6 +33,15 @@ pub(super) enum Part {
     File(ByteRange),
 }
 
+/// Bytes of all parts.
+pub(super) fn length(parts: &[Part]) -> u64 {
+    let length = |part: &Part| match part {
+        Part::Text(text) => text.len() as u64,
+        Part::File(range) => range.len(),
+    };
+    parts.iter().map(length).sum()
+}
+
 /// A response made of parts of one file.
 #[derive(Debug)]
 pub(super) struct FileBody {
@@ -41,8 +50,7 @@ pub(super) struct FileBody {
     reading: Option<JoinHandle<io::Result<Buffer>>>,
     spare: Spare,
     remaining: u64,
-    /// Counts as one download until it is dropped.
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
@@ -56,12 +64,8 @@ struct Buffer {
 }
 
 impl FileBody {
-    pub(super) fn new(file: File, parts: Vec<Part>, permit: OwnedSemaphorePermit) -> Self {
-        let length = |part: &Part| match part {
-            Part::Text(text) => text.len() as u64,
-            Part::File(range) => range.len(),
-        };
-        let remaining = parts.iter().map(length).sum();
+    pub(super) fn new(file: File, parts: Vec<Part>, permit: Permit) -> Self {
+        let remaining = length(&parts);
         let mut body = Self {
             file: Arc::new(file),
             parts: parts.into(),

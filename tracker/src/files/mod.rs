@@ -8,11 +8,13 @@ mod validator;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
+use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, Uri};
@@ -26,11 +28,15 @@ use self::listing::PATH_PART;
 use self::range::{ByteRange, Ranges};
 use self::validator::Verdict;
 use crate::error::StartError;
+use crate::listener::address::{self, PerAddress};
 use crate::state::AppState;
-use crate::{html, media_type};
+use crate::{host, html, media_type};
 
 /// Downloads at once: each holds up to 768 KiB of buffers.
 const DOWNLOADS_MAX: usize = 1_024;
+
+/// Downloads of one address at once: a receiver that takes nothing keeps its download, and nobody may keep all of them.
+const DOWNLOADS_PER_ADDRESS: usize = DOWNLOADS_MAX / 4;
 
 /// A browser that is pointed at a file must not run it on this origin, whatever it is.
 const POLICY: &str = "default-src 'none'; sandbox";
@@ -40,6 +46,7 @@ const POLICY: &str = "default-src 'none'; sandbox";
 pub(crate) struct Files {
     root: Arc<Root>,
     downloads: Arc<Semaphore>,
+    of_address: PerAddress,
 }
 
 impl Files {
@@ -59,8 +66,22 @@ impl Files {
         }
         let root = Root::open(&real).map_err(failed)?;
         info!(directory = %real.display(), "serving files under /files/ to everybody who can reach this tracker");
-        Ok(Self { root: Arc::new(root), downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)) })
+        let downloads = Arc::new(Semaphore::new(DOWNLOADS_MAX));
+        Ok(Self { root: Arc::new(root), downloads, of_address: PerAddress::new(DOWNLOADS_PER_ADDRESS) })
     }
+
+    /// A place for a download to this address.
+    fn permit(&self, remote: IpAddr) -> Option<Permit> {
+        let of_address = self.of_address.take(remote)?;
+        Some(Permit { _all: self.downloads.clone().try_acquire_owned().ok()?, _of_address: of_address })
+    }
+}
+
+/// Counts as one download until it is dropped.
+#[derive(Debug)]
+struct Permit {
+    _all: OwnedSemaphorePermit,
+    _of_address: address::Place,
 }
 
 /// Where `path` is or will be: links are followed in the part of it that exists.
@@ -79,11 +100,15 @@ pub(crate) async fn redirect(State(state): State<Arc<AppState>>) -> Response<Bod
 /// `/files/…`.
 pub(crate) async fn serve(
     State(state): State<Arc<AppState>>,
+    ConnectInfo(remote): ConnectInfo<SocketAddr>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response<Body> {
     let Some(files) = &state.files else { return not_served() };
+    if host::is_misled(&state.config, &uri, &headers) {
+        return host::misled().into_response();
+    }
     if method != Method::GET && method != Method::HEAD {
         return html::method_not_allowed("GET, HEAD");
     }
@@ -95,10 +120,7 @@ pub(crate) async fn serve(
             moved(&format!("{}/", uri.path()))
         }
         Ok(Ok(Found::Directory(entries))) => listing::respond(path.trim_end_matches('/'), &entries, &headers),
-        Ok(Ok(Found::File(file))) => match files.downloads.clone().try_acquire_owned() {
-            Ok(permit) => respond(file, &method, &headers, permit),
-            Err(_) => busy(),
-        },
+        Ok(Ok(Found::File(file))) => respond(file, &method, &headers, || files.permit(remote.ip())),
         Ok(Err(NotServed::Name | NotServed::Kind)) => html::not_found(),
         Ok(Err(NotServed::Io(error))) | Err(error) => failed(&path, &error),
     };
@@ -109,7 +131,7 @@ fn respond(
     file: OpenFile,
     method: &Method,
     request: &HeaderMap,
-    permit: OwnedSemaphorePermit,
+    permit: impl FnOnce() -> Option<Permit>,
 ) -> Response<Body> {
     let OpenFile { file, size, validator, name } = file;
     let content_type = media_type::of_stranger(&name);
@@ -163,20 +185,13 @@ fn respond(
     };
     set(headers, header::CONTENT_TYPE, &content_type);
     *response.status_mut() = status;
-    let length = |part: &Part| match part {
-        Part::Text(text) => text.len() as u64,
-        Part::File(range) => range.len(),
-    };
-    let length: u64 = parts.iter().map(length).sum();
-    headers_length(&mut response, length);
-    if method == Method::GET {
+    let length = body::length(&parts);
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    if method == Method::GET && length > 0 {
+        let Some(permit) = permit() else { return busy() };
         *response.body_mut() = Body::new(FileBody::new(file, parts, permit));
     }
     response
-}
-
-fn headers_length(response: &mut Response<Body>, length: u64) {
-    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
 }
 
 /// Several ranges in one response (RFC 9110, 14.6).
@@ -230,7 +245,9 @@ fn not_served() -> Response<Body> {
 }
 
 fn busy() -> Response<Body> {
-    let body = format!("<p>{DOWNLOADS_MAX} downloads are under way. Try again in a moment.</p>");
+    let body = format!(
+        "<p>{DOWNLOADS_MAX} downloads are under way, or {DOWNLOADS_PER_ADDRESS} to your address. Try again in a moment.</p>"
+    );
     let mut response = html::page(StatusCode::SERVICE_UNAVAILABLE, "Too many downloads", &body);
     set(response.headers_mut(), header::RETRY_AFTER, "5");
     response

@@ -60,7 +60,14 @@ impl Validator {
     pub(super) fn allows_range(&self, request: &HeaderMap) -> bool {
         let Some(condition) = request.get(header::IF_RANGE) else { return true };
         let Ok(condition) = condition.to_str() else { return false };
-        condition == self.etag || httpdate::parse_http_date(condition).is_ok_and(|date| date == self.modified)
+        let same_date = httpdate::parse_http_date(condition).is_ok_and(|date| date == self.modified);
+        condition == self.etag || same_date && self.date_is_strong()
+    }
+
+    /// Whether the date tells versions apart (RFC 9110, 8.8.2.2): a file that changed within the last minute may change
+    /// again within the same second.
+    fn date_is_strong(&self) -> bool {
+        SystemTime::now().duration_since(self.modified).is_ok_and(|age| age >= Duration::from_secs(60))
     }
 
     fn is_listed(&self, request: &HeaderMap, name: &HeaderName, strong: bool) -> bool {

@@ -197,7 +197,7 @@ async fn who_stops_reading_a_download_is_given_up() {
     let files = Some(directory.path().to_owned());
     let server = Server::start(Config { net, files, ..Config::default() }).await;
     let mut stalled = TcpStream::connect(server.address).await.unwrap();
-    stalled.write_all(b"GET /files/large HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    stalled.write_all(b"GET /files/large HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     stalled.readable().await.unwrap();
     // The only place is free again after the server's patience has ended.
     assert_eq!(server.get("/health", &[]).await.status(), 200);
@@ -231,7 +231,7 @@ async fn a_download_that_is_under_way_is_finished_at_the_end() {
     let server =
         Server::start(Config { files: Some(directory.path().to_owned()), ..Config::default() }).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    stream.write_all(b"GET /files/large HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    stream.write_all(b"GET /files/large HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let mut first = [0; 1_000];
     stream.read_exact(&mut first).await.unwrap();
     let stopping = tokio::spawn(server.stop());

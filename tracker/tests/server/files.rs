@@ -141,6 +141,9 @@ async fn a_range_outside_is_refused_and_a_strange_one_ignored() {
 #[tokio::test]
 async fn versions_are_told_apart() {
     let (directory, server) = serving().await;
+    // Old enough for its date to tell versions apart.
+    let file = std::fs::File::options().write(true).open(directory.path().join("served/large.bin")).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(120)).unwrap();
     let first = server.get("/files/large.bin", &[]).await;
     let (etag, date) = (header(first.headers(), "etag"), header(first.headers(), "last-modified"));
     for condition in [("if-none-match", etag.as_str()), ("if-modified-since", &date)] {
@@ -154,10 +157,23 @@ async fn versions_are_told_apart() {
         assert_eq!(server.get("/files/large.bin", &headers).await.status(), status, "{condition}");
     }
     std::fs::write(directory.path().join("served/large.bin"), vec![1; SIZE]).unwrap();
+    let fresh = header(server.get("/files/large.bin", &[]).await.headers(), "last-modified");
+    let headers = [("if-range", fresh.as_str()), ("range", "bytes=0-9")];
+    let response = server.get("/files/large.bin", &headers).await;
+    assert_eq!(response.status(), 200, "a file that may change again within this second has no strong date");
     let headers = [("if-range", etag.as_str()), ("range", "bytes=0-9")];
     let changed = server.get("/files/large.bin", &headers).await;
     assert_eq!((changed.status().as_u16(), changed.body().len()), (200, SIZE));
     assert_ne!(header(changed.headers(), "etag"), etag);
+}
+
+#[tokio::test]
+async fn who_was_led_here_by_another_name_sees_no_files() {
+    let (_directory, server) = serving().await;
+    for (host, status) in [("localhost", 200), ("127.0.0.1:80", 200), ("evil.example", 421)] {
+        let response = server.get("/files/large.bin", &[("host", host)]).await;
+        assert_eq!(response.status(), status, "{host}");
+    }
 }
 
 #[tokio::test]

@@ -194,7 +194,10 @@ impl Peer {
 }
 
 pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<Empty<Bytes>> {
-    let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in [("host", "localhost")].iter().filter(|_| headers.iter().all(|it| it.0 != "host")) {
+        request = request.header(*name, *value);
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
