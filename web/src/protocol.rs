@@ -237,6 +237,8 @@ pub enum FromWorker {
 pub struct TransferUpdate {
     /// The engine's view.
     pub torrent: TorrentSnapshot,
+    /// Why it stopped, in words for a person, where it did.
+    pub failure: Option<String>,
     /// Where its bytes are.
     pub backing: Backing,
     /// Whether data channels live in the worker; otherwise the page relays their bytes.

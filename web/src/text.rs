@@ -1,5 +1,7 @@
 //! Every word that a person reads, in one table: so that it can be checked, and translated, in one place.
 
+use shared::engine::EffectFailure;
+
 use crate::units;
 
 pub const NAME: &str = "Piecemeal";
@@ -435,3 +437,59 @@ pub fn changed(name: &str) -> String {
     .concat()
 }
 pub const TORRENT_BROKEN: &str = "This .torrent can't be read: it is damaged, or of a kind that a browser can't download. Nothing was contacted.";
+
+/// Why a transfer stopped, by the host's failure: whose side it is, what is safe, what can be done.
+pub fn failure(failure: &EffectFailure) -> String {
+    match failure {
+        EffectFailure::NoSpace { needed, available: Some(available) } if available < needed => [
+            "Not enough space: needs ",
+            &units::bytes(*needed),
+            ", this browser allows about ",
+            &units::bytes(*available),
+            ". What is verified is safe.",
+        ]
+        .concat(),
+        EffectFailure::NoSpace { .. } => {
+            "Not enough space: the disk of this device is full. What is verified is safe; make room, then try again."
+                .to_owned()
+        }
+        EffectFailure::Changed(name) => changed(name),
+        EffectFailure::Unsupported(_) => {
+            "This browser can't do what this transfer needs. Try a current Chrome, Edge, Firefox or Safari."
+                .to_owned()
+        }
+        EffectFailure::Failed(_) => {
+            "The browser could not read or write what is stored here. What is verified is safe; try again."
+                .to_owned()
+        }
+    }
+}
+pub const FAILED: &str = "This transfer stopped. What is verified is safe; try again.";
+pub const TRY_AGAIN: &str = "Try again";
+
+/// The button that stops what runs, or goes on with what stands still.
+pub const fn toggle(phase: shared::engine::Phase) -> &'static str {
+    use shared::engine::Phase;
+    match phase {
+        Phase::Paused => RESUME,
+        Phase::Error => TRY_AGAIN,
+        _ => PAUSE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_storage_is_told_with_units_and_never_as_it_came() {
+        let full = |available| failure(&EffectFailure::NoSpace { needed: 60_000_000, available });
+        let told = full(Some(19_000_000));
+        assert!(told.contains("60") && told.contains("MB") && told.contains("19"), "{told}");
+        for told in
+            [told, full(None), full(Some(90_000_000)), failure(&EffectFailure::Failed("Some(x)".into()))]
+        {
+            assert!(!told.contains("Some(") && !told.contains("000000"), "{told}");
+        }
+    }
+}

@@ -47,15 +47,16 @@ async fn shared_files(directory: &str) -> Rc<[File]> {
 
 #[wasm_bindgen_test]
 async fn memory_conforms() {
-    let mut memory = Memory::new(layout(), 10_000_000).expect("below the cap");
+    let mut memory = Memory::new(layout(), 10_000_000);
     conformance::writes(&mut memory).await.expect("conforms");
 }
 
 #[wasm_bindgen_test]
 async fn memory_refuses_what_is_above_its_cap() {
     let total = layout().total();
-    let refused = Memory::new(layout(), total - 1).err();
-    assert_eq!(refused, Some(StorageError::NoSpace { needed: total, available: Some(total - 1) }));
+    let mut memory = Memory::new(layout(), total - 1);
+    let refused = memory.write(0, &[Bytes::from_static(b"a piece")]).await;
+    assert_eq!(refused, Err(StorageError::NoSpace { needed: total, available: Some(total - 1) }));
 }
 
 #[wasm_bindgen_test]
@@ -134,7 +135,7 @@ async fn a_shared_file_that_changes_is_told_from_other_failures() {
 
 #[wasm_bindgen_test]
 async fn the_cache_never_shows_what_was_there_before_a_write() {
-    let memory = Memory::new(layout(), 10_000_000).expect("below the cap");
+    let memory = Memory::new(layout(), 10_000_000);
     let opfs = opfs(&Library::open(Vec::new()).await.expect("there"), InfoHash([4; 20])).await;
     for backend in [Backend::Memory(memory), Backend::Opfs(Box::new(opfs))] {
         let mut storage = CachedStorage::new(backend, layout());

@@ -287,6 +287,7 @@ impl Bridge {
             let paths = self.paths_of(&update.torrent);
             let view = TransferView {
                 torrent: update.torrent,
+                failure: update.failure,
                 paths,
                 backing: update.backing,
                 direct: update.direct,

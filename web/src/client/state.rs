@@ -82,6 +82,8 @@ impl PartialEq for Transfer {
 pub struct TransferView {
     /// The engine's own view.
     pub torrent: TorrentSnapshot,
+    /// Why it stopped, in words for a person, where it did. `torrent.error` is the same as it came.
+    pub failure: Option<String>,
     /// How each connection runs, as far as the browser has told.
     pub paths: BTreeMap<ConnId, PathInfo>,
     /// Where its bytes are.

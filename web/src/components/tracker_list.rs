@@ -63,6 +63,9 @@ fn words(tracker: &TrackerSnapshot) -> (&'static str, String) {
         let known = u64::from(tracker.seeds.unwrap_or(0)) + u64::from(tracker.leechers.unwrap_or(0));
         line = [&line, " \u{b7} ", &text::people(known as usize)].concat();
     }
+    if let Some(message) = tracker.message.as_ref().filter(|_| tracker.state == TrackerState::Working) {
+        line = [&line, " \u{b7} ", message].concat();
+    }
     if let Some(next) = next {
         line = [&line, " \u{b7} ", text::TRACKER_NEXT, " ", &next].concat();
     }

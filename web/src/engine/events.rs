@@ -5,6 +5,7 @@ use shared::engine::{Event, Phase};
 use super::host::Host;
 use crate::client::Level;
 use crate::protocol::FromWorker;
+use crate::text;
 
 impl Host {
     pub(super) fn event(&mut self, event: Event) {
@@ -19,19 +20,22 @@ impl Host {
             Event::Removed(torrent) => {
                 self.publisher.hurry();
                 self.sources.remove(&torrent);
+                self.failures.remove(&torrent);
             }
             Event::Refused { torrent, reason } => self.notice(Level::Warning, torrent, reason),
+            // The transfer's status says it, in words; the reason as it came is for whoever looks into it.
             Event::Failed { torrent, failure } => {
                 self.publisher.hurry();
-                self.notice(Level::Error, Some(torrent), failure.to_string());
+                web_sys::console::warn_1(&format!("{torrent}: {failure}").into());
+                self.failures.insert(torrent, text::failure(&failure));
             }
-            Event::PeerBanned { torrent, peer: _ } => {
-                let text = "Somebody sent pieces that do not match the link. They were thrown away, and nothing \
-                            more is taken from there.";
-                self.notice(Level::Warning, Some(torrent), text);
+            // Beside the pieces that were thrown away: nobody has to do anything.
+            Event::PeerBanned { torrent, peer } => {
+                web_sys::console::warn_1(&format!("{torrent}: {peer} is shut out").into());
             }
-            Event::TrackerWarning { tracker: _, text } => {
-                self.notice(Level::Info, None, format!("A tracker says: {text}"));
+            // In the tracker's own line.
+            Event::TrackerWarning { tracker, text } => {
+                web_sys::console::debug_1(&format!("{tracker:?} says: {text}").into());
             }
             // The list of peers shows that it went; why it went is for whoever looks into a slow or lonely transfer.
             Event::PeerClosed { torrent, conn, reason } => {

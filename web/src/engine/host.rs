@@ -42,6 +42,8 @@ pub(super) struct Host {
     pub(super) connections: BTreeMap<ConnId, Connection>,
     pub(super) closing: BTreeMap<ConnId, Closing>,
     pub(super) stores: BTreeMap<InfoHash, Store>,
+    /// Why torrents stopped, in words: of each the last failure.
+    pub(super) failures: BTreeMap<InfoHash, String>,
     /// Files that were shared, by the torrent they became, in its order.
     pub(super) sources: BTreeMap<InfoHash, Rc<[File]>>,
     pub(super) creations: Creations,
@@ -97,6 +99,7 @@ pub(super) fn begin(pump: &Rc<Pump>, options: StartOptions, probed: bool) -> Res
             connections: BTreeMap::new(),
             closing: BTreeMap::new(),
             stores: BTreeMap::new(),
+            failures: BTreeMap::new(),
             sources: BTreeMap::new(),
             asked_to_persist: false,
         };

@@ -1,5 +1,6 @@
 //! What the page is shown, at most four times a second, and at once where a phase changed.
 
+use shared::engine::Phase;
 use shared::time::Instant;
 use wasm_bindgen_futures::spawn_local;
 
@@ -72,7 +73,9 @@ impl Host {
             .into_iter()
             .map(|torrent| {
                 let backing = backings.get(&torrent.info_hash).copied().unwrap_or_default();
-                TransferUpdate { torrent, backing, direct }
+                let failed = torrent.phase == Phase::Error;
+                let failure = self.failures.get(&torrent.info_hash).filter(|_| failed).cloned();
+                TransferUpdate { torrent, failure, backing, direct }
             })
             .collect();
         if updates != self.publisher.shown {

@@ -265,7 +265,7 @@ async fn open(opening: Opening) -> Result<(CachedStorage, Option<u32>), StorageE
         let slot = opfs.slot();
         (Backend::Opfs(Box::new(opfs)), Some(slot))
     } else {
-        (Backend::Memory(Memory::new(Rc::clone(&layout), opening.memory_cap)?), None)
+        (Backend::Memory(Memory::new(Rc::clone(&layout), opening.memory_cap)), None)
     };
     Ok((CachedStorage::new(backend, layout), slot))
 }

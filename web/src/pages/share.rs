@@ -1,7 +1,6 @@
 //! Share: drop, fingerprint, hand over the link, see who fetches. One view from the first to the last.
 
 use leptos::prelude::*;
-use shared::engine::Phase;
 use shared::id::InfoHash;
 
 use crate::client::{Creation, CreationState, TransferView};
@@ -184,15 +183,13 @@ pub fn Totals(view: RwSignal<TransferView>) -> impl IntoView {
 #[component]
 fn Controls(info_hash: InfoHash, view: RwSignal<TransferView>) -> impl IntoView {
     let ui = use_ui();
-    let paused = Memo::new(move |_| view.with(|view| view.torrent.phase == Phase::Paused));
-    let toggle = move |_| {
-        if paused.get_untracked() { ui.client().resume(info_hash) } else { ui.client().pause(info_hash) }
-    };
+    let phase = Memo::new(move |_| view.with(|view| view.torrent.phase));
+    let toggle = move |_| ui.toggle(info_hash, phase.get_untracked());
     view! {
         <section class="card">
             <LimitChoice label=text::UPLOAD_LIMIT id="share-limit" limit=ui.settings.upload_limit/>
             <div class="buttons">
-                <button type="button" on:click=toggle>{move || if paused.get() { text::RESUME } else { text::PAUSE }}</button>
+                <button type="button" on:click=toggle>{move || text::toggle(phase.get())}</button>
                 <button type="button" on:click=move |_| ui.remove(info_hash, false)>{text::STOP}</button>
                 <button type="button" on:click=move |_| ui.show(Route::Share(None))>{text::SHARE_MORE}</button>
             </div>

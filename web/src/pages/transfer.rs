@@ -163,7 +163,7 @@ fn Stopped(info_hash: InfoHash, view: RwSignal<TransferView>) -> impl IntoView {
         move || view.with(|view| text::part_verified(view.torrent.verified_bytes, view.torrent.total_bytes));
     view! {
         <div class="offer">
-            <button type="button" class="primary large" on:click=move |_| ui.client().resume(info_hash)>{text::RESUME}</button>
+            <button type="button" class="primary large" on:click=move |_| ui.client().resume(info_hash)>{move || text::toggle(view.with(|view| view.torrent.phase))}</button>
             <p class="note">{far}</p>
         </div>
     }

@@ -1,7 +1,6 @@
 //! Transfers: what this tab gives and gets, and what an earlier one left.
 
 use leptos::prelude::*;
-use shared::engine::Phase;
 
 use crate::client::{Backing, Stored, Transfer};
 use crate::routes::Route;
@@ -48,9 +47,8 @@ fn Row(row: Transfer) -> impl IntoView {
         };
         ["#", &route.fragment()].concat()
     };
-    let paused = Memo::new(move |_| view.with(|view| view.torrent.phase == Phase::Paused));
-    let toggle =
-        move |_| if paused.get_untracked() { ui.client().resume(hash) } else { ui.client().pause(hash) };
+    let phase = Memo::new(move |_| view.with(|view| view.torrent.phase));
+    let toggle = move |_| ui.toggle(hash, phase.get_untracked());
     view! {
         <li class="row" data-testid="transfer-row" data-infohash=hash.to_string()>
             <a class="row-name" href=address>{name}</a>
@@ -62,7 +60,7 @@ fn Row(row: Transfer) -> impl IntoView {
             </span>
             <span class="row-people number">{move || text::people(view.with(|view| view.torrent.peers.len()))}</span>
             <span class="buttons">
-                <button type="button" on:click=toggle>{move || if paused.get() { text::RESUME } else { text::PAUSE }}</button>
+                <button type="button" on:click=toggle>{move || text::toggle(phase.get())}</button>
                 <button type="button" on:click=move |_| ui.remove(hash, false)>{text::REMOVE}</button>
             </span>
         </li>

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use leptos::prelude::*;
+use shared::engine::Phase;
 use shared::id::InfoHash;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
@@ -132,6 +133,14 @@ impl Ui {
         if let Some(creating) = self.creating.get_untracked() {
             self.client().cancel(creating.id);
             self.creating.set(None);
+        }
+    }
+
+    /// Stops what runs, goes on with what stands still: what [`text::toggle`] says.
+    pub fn toggle(self, info_hash: InfoHash, phase: Phase) {
+        match phase {
+            Phase::Paused | Phase::Error => self.client().resume(info_hash),
+            _ => self.client().pause(info_hash),
         }
     }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use leptos::prelude::*;
 use shared::engine::{
-    FileSnapshot, PeerSnapshot, Phase, PieceState, TorrentSnapshot, TrackerSnapshot, TrackerState, Waiting,
+    EffectFailure, FileSnapshot, PeerSnapshot, Phase, PieceState, TorrentSnapshot, TrackerSnapshot,
+    TrackerState, Waiting,
 };
 use shared::id::{ConnId, InfoHash, PeerId};
 
@@ -15,6 +16,7 @@ use crate::client::{
 };
 use crate::document;
 use crate::routes::Route;
+use crate::text;
 
 const HASH: InfoHash = InfoHash([
     0x3b, 0x24, 0x55, 0x04, 0xcf, 0x5f, 0x11, 0xbb, 0xdb, 0xe1, 0x20, 0x1c, 0xea, 0x6a, 0x6b, 0xf4, 0x5a,
@@ -246,6 +248,7 @@ fn empty(phase: Phase) -> TransferView {
             fulfilled: 0,
             failed_pieces: 0,
         },
+        failure: None,
         paths: BTreeMap::new(),
         backing: Backing::None,
         direct: true,
@@ -366,10 +369,8 @@ fn left() -> TransferView {
 
 fn failed() -> TransferView {
     let mut view = fetched(Phase::Error, 40);
-    view.torrent.error = Some(
-        "The disk of this browser is full: 496 MB are safe on this device. Make room, then resume."
-            .to_owned(),
-    );
+    view.failure =
+        Some(text::failure(&EffectFailure::NoSpace { needed: 747_000_000, available: Some(19_000_000) }));
     view
 }
 

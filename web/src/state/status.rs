@@ -51,7 +51,7 @@ const CHOKED_AFTER_MS: u64 = 3_000;
 pub fn status(view: &TransferView) -> Option<Status> {
     let torrent = &view.torrent;
     match torrent.phase {
-        Phase::Error => Some(wrong(torrent.error.clone().unwrap_or_default())),
+        Phase::Error => Some(wrong(view.failure.clone().unwrap_or_else(|| text::FAILED.to_owned()))),
         Phase::Paused => Some(calm(paused(view))),
         Phase::Checking => Some(calm(text::CHECKING)),
         Phase::Seeding => {

@@ -19,17 +19,15 @@ const CHUNK: u64 = 1024 * 1024;
 /// A torrent in memory. Nothing of it survives the tab.
 pub struct Memory {
     layout: Rc<Layout>,
+    cap: u64,
     chunks: BTreeMap<u64, Uint8Array>,
     record: Option<Bytes>,
 }
 
 impl Memory {
-    /// Fails where the torrent is larger than `cap` bytes: the tab would be ended without a word.
-    pub fn new(layout: Rc<Layout>, cap: u64) -> Result<Self, StorageError> {
-        if layout.total() > cap {
-            return Err(StorageError::NoSpace { needed: layout.total(), available: Some(cap) });
-        }
-        Ok(Self { layout, chunks: BTreeMap::new(), record: None })
+    /// Nothing yet. Of a torrent larger than `cap` bytes nothing can be written: the tab would be ended without a word.
+    pub const fn new(layout: Rc<Layout>, cap: u64) -> Self {
+        Self { layout, cap, chunks: BTreeMap::new(), record: None }
     }
 
     fn chunk(&mut self, number: u64) -> &Uint8Array {
@@ -73,6 +71,10 @@ impl Storage for Memory {
     }
 
     async fn write(&mut self, offset: u64, blocks: &[Bytes]) -> Result<(), StorageError> {
+        // Not before: a link is looked at before anybody knows whether it is downloaded.
+        if self.layout.total() > self.cap {
+            return Err(StorageError::NoSpace { needed: self.layout.total(), available: Some(self.cap) });
+        }
         let mut at = offset;
         for block in blocks {
             let mut rest = &block[..];
