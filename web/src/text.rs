@@ -81,6 +81,7 @@ pub const CHECKING: &str = "Checking what is already on this device\u{2026}";
 pub const NO_PIECES: &str =
     "Connected, but nobody here has the missing pieces. This goes on when someone who has them comes.";
 pub const NOT_OUR_TURN: &str = "Connected. They are sending to others first; our turn comes.";
+pub const RELAYED: &str = "Slower: passing through a relay.";
 pub const STARTING: &str = "Starting\u{2026}";
 pub const NO_WEBRTC: &str = "This browser has no WebRTC, so it cannot connect to other people's tabs. Use a current Chrome, Edge, Firefox or Safari, or turn WebRTC on.";
 pub const NO_OPFS: &str = "This browser gives the page no private storage (a private window may be why): downloads stay in memory, and progress won't survive closing the tab.";
@@ -157,11 +158,11 @@ pub fn sender_left(percent: u64, kept: &str) -> String {
 }
 
 /// Requests are out and nothing comes.
-pub fn no_data(since_ms: u64, percent: u64, kept: &str) -> String {
+pub fn no_data(since_ms: u64, others: bool, percent: u64, kept: &str) -> String {
     [
         "No data for ",
         &(since_ms / 1_000).to_string(),
-        " s. Asking others as well. ",
+        if others { " s. Asking others as well. " } else { " s. " },
         &percent.to_string(),
         " % is ",
         kept,

@@ -2,7 +2,7 @@
 
 use shared::engine::{Phase, TorrentSnapshot, TrackerState, Waiting};
 
-use crate::client::{Backing, TransferView};
+use crate::client::{Backing, PathKind, TransferView};
 use crate::{text, units};
 
 /// How a status line looks.
@@ -49,6 +49,18 @@ const CHOKED_AFTER_MS: u64 = 3_000;
 
 /// What to say of a transfer; nothing while it simply runs.
 pub fn status(view: &TransferView) -> Option<Status> {
+    let said = said(view);
+    let moves = matches!(view.torrent.phase, Phase::Downloading | Phase::Complete | Phase::Seeding);
+    match said {
+        None if moves && all_relayed(view) => Some(calm(text::RELAYED)),
+        Some(said) if moves && said.tone == Tone::Calm && all_relayed(view) => {
+            Some(Status { text: [&said.text, " ", text::RELAYED].concat(), ..said })
+        }
+        said => said,
+    }
+}
+
+fn said(view: &TransferView) -> Option<Status> {
     let torrent = &view.torrent;
     match torrent.phase {
         Phase::Error => Some(wrong(view.failure.clone().unwrap_or_else(|| text::FAILED.to_owned()))),
@@ -93,8 +105,16 @@ fn waiting(view: &TransferView) -> Option<Status> {
         Waiting::Pieces => Some(held(text::NO_PIECES)),
         Waiting::Unchoke { since_ms } => (*since_ms >= CHOKED_AFTER_MS).then(|| calm(text::NOT_OUR_TURN)),
         Waiting::Data { since_ms } => (*since_ms >= SILENT_AFTER_MS)
-            .then(|| Status { remedy: Some(Remedy::Retry), ..held(text::no_data(*since_ms, percent, kept)) }),
+            .then(|| text::no_data(*since_ms, torrent.peers.len() > 1, percent, kept))
+            .map(|line| Status { remedy: Some(Remedy::Retry), ..held(line) }),
     }
+}
+
+/// Whether everybody who is connected is so through a relay.
+fn all_relayed(view: &TransferView) -> bool {
+    let kind = |conn| view.paths.get(conn).map(|path| path.kind);
+    let peers = &view.torrent.peers;
+    !peers.is_empty() && peers.iter().all(|peer| kind(&peer.conn) == Some(PathKind::Relayed))
 }
 
 fn paused(view: &TransferView) -> String {

@@ -56,6 +56,8 @@ pub struct Cells {
     pub run: u32,
     /// Pieces in all.
     pub pieces: u32,
+    /// Pieces that did not match so far.
+    pub failed: u32,
 }
 
 /// The state in the low three bits of a byte of the engine's field.
@@ -85,7 +87,8 @@ impl Cells {
         if view.torrent.pieces == 0 {
             return Self::fraction(0, 0, piece_count(view.torrent.total_bytes));
         }
-        Self::from_field(&view.torrent.field, &sources(view))
+        let failed = view.torrent.failed_pieces;
+        Self { failed, ..Self::from_field(&view.torrent.field, &sources(view)) }
     }
 
     /// A field of which a share is done, from the front: while files are being hashed in order.
@@ -105,16 +108,19 @@ impl Cells {
     fn from_field(field: &[u8], sources: &[Source; SLOTS]) -> Self {
         let run = field.len().div_ceil(CELLS_MAX).max(1);
         let cells = field.chunks(run).map(|pieces| cell(pieces, sources)).collect();
-        Self { cells, run: run as u32, pieces: field.len() as u32 }
+        Self { cells, run: run as u32, pieces: field.len() as u32, failed: 0 }
     }
 
-    /// Marks what was verified or received before and is missing now: pieces that did not match.
+    /// Marks what was being verified before and is missing now, where a piece did not match in between: one whose write
+    /// failed is missing again as well, and nothing was wrong with it.
     pub fn mark_bad(&mut self, before: &Self) {
         if self.pieces != before.pieces {
             return;
         }
+        let thrown = self.failed > before.failed;
         for (now, then) in self.cells.iter_mut().zip(&before.cells) {
-            let lost = then.state == PieceState::Verifying
+            let lost = thrown
+                && then.state == PieceState::Verifying
                 && matches!(now.state, PieceState::Missing | PieceState::Requested)
                 && now.filled <= then.filled;
             now.bad = lost || then.bad && now.state != PieceState::Verified;
@@ -202,14 +208,20 @@ mod tests {
 
     #[test]
     fn a_piece_thrown_away_is_marked_until_it_is_right() {
-        let field = |state: PieceState| Cells::from_field(&[state as u8], &[Source::Direct; SLOTS]);
-        let mut thrown = field(PieceState::Requested);
-        thrown.mark_bad(&field(PieceState::Verifying));
+        let field = |state: PieceState, failed: u32| Cells {
+            failed,
+            ..Cells::from_field(&[state as u8], &[Source::Direct; SLOTS])
+        };
+        let mut unwritten = field(PieceState::Missing, 0);
+        unwritten.mark_bad(&field(PieceState::Verifying, 0));
+        assert!(!unwritten.cells[0].bad, "a write that failed");
+        let mut thrown = field(PieceState::Requested, 1);
+        thrown.mark_bad(&field(PieceState::Verifying, 0));
         assert!(thrown.cells[0].bad);
-        let mut again = field(PieceState::Received);
+        let mut again = field(PieceState::Received, 1);
         again.mark_bad(&thrown);
         assert!(again.cells[0].bad);
-        let mut right = field(PieceState::Verified);
+        let mut right = field(PieceState::Verified, 1);
         right.mark_bad(&again);
         assert!(!right.cells[0].bad);
     }
