@@ -17,7 +17,7 @@ use crate::pages::share::SharePage;
 use crate::pages::transfer::TransferPage;
 use crate::pages::transfers::TransfersPage;
 use crate::routes::Route;
-use crate::state::{Ui, title};
+use crate::state::{Ui, awake, title};
 use crate::{document, text};
 use shared::engine::Phase;
 
@@ -31,6 +31,7 @@ pub fn App() -> impl IntoView {
     ui.settings.keep(ui.scheme);
     ui.follow_creations();
     title::keep(ui);
+    awake::keep(ui);
     Effect::new(move |_| {
         let (upload, download) = ui.settings.limits();
         client.set_limits(upload, download);

@@ -3,6 +3,8 @@
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
+use crate::platform::scope::property;
+
 /// The window of the page. The page runs nowhere else, so this fails only in tests outside a browser.
 #[expect(clippy::expect_used, reason = "without a window there is no page to draw")]
 pub fn window() -> web_sys::Window {
@@ -124,12 +126,32 @@ pub async fn sleep(ms: u32) {
 pub async fn copy(text: &str) -> bool {
     let navigator = window().navigator();
     // Without a secure context the property is missing, whatever its type says.
-    let clipboard = js_sys::Reflect::get(&navigator, &"clipboard".into()).unwrap_or(JsValue::UNDEFINED);
-    if clipboard.is_undefined() {
+    if property(&navigator, "clipboard").is_undefined() {
         return copy_by_command(text);
     }
     wasm_bindgen_futures::JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
         || copy_by_command(text)
+}
+
+/// Whether the system has a way to hand a link to another program, and gives it to the page.
+pub fn can_share() -> bool {
+    property(&window().navigator(), "share").is_function()
+}
+
+/// Opens the system's own dialog for handing on a link. False where it refuses; a person who closes it has not refused.
+pub async fn share(title: &str, url: &str) -> bool {
+    let navigator = window().navigator();
+    let Ok(share) = property(&navigator, "share").dyn_into::<js_sys::Function>() else { return false };
+    let what = js_sys::Object::new();
+    for (key, value) in [("title", title), ("url", url)] {
+        // A plain object takes any property.
+        let _ = js_sys::Reflect::set(&what, &key.into(), &value.into());
+    }
+    let Ok(asked) = share.call1(&navigator, &what) else { return false };
+    match wasm_bindgen_futures::JsFuture::from(asked.unchecked_into::<js_sys::Promise>()).await {
+        Ok(_) => true,
+        Err(error) => property(&error, "name") == "AbortError",
+    }
 }
 
 /// The older way, which needs no secure context: a selection and the copy command.

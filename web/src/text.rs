@@ -34,6 +34,7 @@ pub const COPY_BY_HAND: &str = "Press Ctrl+C";
 pub const MAGNET: &str = "Magnet";
 pub const TORRENT: &str = ".torrent";
 pub const SHARE_VIA: &str = "Share\u{2026}";
+pub const NOT_HANDED_ON: &str = "The system did not take the link. Copy it instead.";
 pub const QR_LABEL: &str = "QR code of the link";
 pub const PEOPLE: &str = "People";
 pub const TOTALS: &str = "Totals";

@@ -25,11 +25,20 @@ pub fn ShareLink(
     let magnet = Memo::new(move |_| view.with(|view| view.torrent.magnet.clone()));
     let short = [&origin, "/#", &info_hash.to_string()].concat();
     let link = Memo::new(move |_| [&origin, "/#", &magnet.get()].concat());
+    let hand_on = move |_| {
+        let name = view.with_untracked(|view| view.torrent.name.clone()).unwrap_or_default();
+        spawn_local(async move {
+            if !document::share(&name, &link.get_untracked()).await {
+                ui.say(text::NOT_HANDED_ON);
+            }
+        });
+    };
     let coded = move || link.with(|link| if link.len() <= QR_MAX { link.clone() } else { short.clone() });
     view! {
         <section class="card share" aria-label=text::SHARE_LINK>
             <LinkField link main/>
             <div class="buttons">
+                {document::can_share().then(|| view! { <button type="button" data-testid="hand-on" on:click=hand_on>{text::SHARE_VIA}</button> })}
                 <button type="button" on:click=move |_| ui.copy(magnet.get_untracked(), text::MAGNET_COPIED)>{text::MAGNET}</button>
                 <button type="button" on:click=move |_| ui.client().save_torrent_file(info_hash)>{text::TORRENT}</button>
                 <a class="button" href=link target="_blank" rel="noopener">{text::OPEN_SECOND_TAB}</a>

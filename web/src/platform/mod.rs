@@ -8,5 +8,6 @@ pub mod locks;
 pub mod message;
 pub mod scope;
 pub mod timer;
+pub mod wake_lock;
 
 pub use error::JsError;

@@ -2,6 +2,7 @@
 //! chose, what they are being told.
 
 pub mod actions;
+pub mod awake;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod diagnostics;
