@@ -2,7 +2,7 @@
 //! beside the message, see [`crate::platform::message`]; each variant says which.
 
 use serde::{Deserialize, Serialize};
-use shared::engine::{Command, TorrentSnapshot};
+use shared::engine::{Command, FileSnapshot, TorrentSnapshot};
 use shared::id::{ConnId, EffectId, InfoHash};
 
 use crate::client::{Backing, Capabilities, Creation, CreationId, Level, Quota, Stored};
@@ -235,12 +235,101 @@ pub enum FromWorker {
 /// One torrent, as the worker tells it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TransferUpdate {
-    /// The engine's view.
+    /// The engine's view, without the files: a hundred thousand of them, four times a second, would freeze the page.
     pub torrent: TorrentSnapshot,
+    /// What is new of the files.
+    pub files: FilesUpdate,
     /// Why it stopped, in words for a person, where it did.
     pub failure: Option<String>,
     /// Where its bytes are.
     pub backing: Backing,
     /// Whether data channels live in the worker; otherwise the page relays their bytes.
     pub direct: bool,
+}
+
+/// What is new of a torrent's files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FilesUpdate {
+    /// Nothing.
+    #[default]
+    Same,
+    /// All of them, as soon as they are known.
+    All {
+        /// In the torrent's order.
+        files: Vec<FileSnapshot>,
+        /// Numbers of those that only pad (BEP 47), in order: nothing to be listed or saved.
+        padding: Vec<u32>,
+    },
+    /// Verified bytes of those that have more, or fewer, than before, by number.
+    Verified(Vec<(u32, u64)>),
+}
+
+impl FilesUpdate {
+    /// What makes of `told` what `now` is, and keeps that in `told`. `padding` is asked only where all are told.
+    pub fn between(
+        told: &mut Vec<FileSnapshot>,
+        now: Vec<FileSnapshot>,
+        padding: impl FnOnce() -> Vec<u32>,
+    ) -> Self {
+        // Paths and lengths are the metadata's: they come once.
+        if told.len() != now.len() {
+            told.clone_from(&now);
+            return Self::All { files: now, padding: padding() };
+        }
+        let mut changed = Vec::new();
+        for (number, (told, now)) in (0..).zip(told.iter_mut().zip(now)) {
+            if told.verified != now.verified {
+                told.verified = now.verified;
+                changed.push((number, now.verified));
+            }
+        }
+        if changed.is_empty() { Self::Same } else { Self::Verified(changed) }
+    }
+
+    /// Brings a view's files up to date; answers whether they changed.
+    pub fn apply(self, files: &mut Vec<FileSnapshot>, padding: &mut Vec<u32>) -> bool {
+        match self {
+            Self::Same => return false,
+            Self::All { files: all, padding: pads } => {
+                *files = all;
+                *padding = pads;
+            }
+            Self::Verified(changed) => {
+                for (number, verified) in changed {
+                    if let Some(file) = files.get_mut(number as usize) {
+                        file.verified = verified;
+                    }
+                }
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(verified: &[u64]) -> Vec<FileSnapshot> {
+        let file = |verified: &u64| FileSnapshot { path: "a".to_owned(), length: 9, verified: *verified };
+        verified.iter().map(file).collect()
+    }
+
+    #[test]
+    fn the_list_of_files_comes_once_and_then_what_changed() {
+        let (mut told, mut shown, mut padding) = (Vec::new(), Vec::new(), Vec::new());
+        for (now, expected) in [
+            (files(&[]), FilesUpdate::Same),
+            (files(&[0, 0, 0]), FilesUpdate::All { files: files(&[0, 0, 0]), padding: vec![1] }),
+            (files(&[0, 0, 0]), FilesUpdate::Same),
+            (files(&[9, 0, 4]), FilesUpdate::Verified(vec![(0, 9), (2, 4)])),
+            (files(&[0, 0, 0]), FilesUpdate::Verified(vec![(0, 0), (2, 0)])),
+        ] {
+            let update = FilesUpdate::between(&mut told, now.clone(), || vec![1]);
+            assert_eq!(update, expected);
+            assert_eq!(update.clone().apply(&mut shown, &mut padding), update != FilesUpdate::Same);
+            assert_eq!(shown, now);
+        }
+        assert_eq!(padding, [1]);
+    }
 }

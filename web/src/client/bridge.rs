@@ -18,7 +18,7 @@ use crate::net::rtc::Connections;
 use crate::platform::listener::Listener;
 use crate::platform::message::{self, Port as _};
 use crate::platform::{JsError, scope};
-use crate::protocol::{FromWorker, ToWorker, TransferUpdate};
+use crate::protocol::{FilesUpdate, FromWorker, ToWorker, TransferUpdate};
 
 /// Notices that are kept; older ones go.
 const NOTICES_MAX: usize = 50;
@@ -285,8 +285,9 @@ impl Bridge {
             let info_hash = update.torrent.info_hash;
             let old = rows.iter().find(|row| row.info_hash == info_hash);
             let paths = self.paths_of(&update.torrent);
-            let view = TransferView {
+            let mut view = TransferView {
                 torrent: update.torrent,
+                padding: Vec::new(),
                 failure: update.failure,
                 paths,
                 backing: update.backing,
@@ -294,16 +295,29 @@ impl Bridge {
             };
             match old {
                 Some(row) => {
-                    if row.view.with_untracked(|shown| *shown != view) {
-                        row.view.set(view);
-                    }
+                    row.view.maybe_update(|shown| renew(shown, view, update.files));
                     next.push(row.clone());
                 }
-                None => next.push(Transfer { info_hash, view: ArcRwSignal::new(view) }),
+                None => {
+                    update.files.apply(&mut view.torrent.files, &mut view.padding);
+                    next.push(Transfer { info_hash, view: ArcRwSignal::new(view) });
+                }
             }
         }
         if !same {
             self.state.transfers.set(next);
         }
     }
+}
+
+/// Makes of what is shown what is new; answers whether that is something else. The files stay where they are: they are
+/// many, and few of them change.
+fn renew(shown: &mut TransferView, mut view: TransferView, files: FilesUpdate) -> bool {
+    let mut kept = std::mem::take(&mut shown.torrent.files);
+    let mut padding = std::mem::take(&mut shown.padding);
+    let changed = files.apply(&mut kept, &mut padding) | (*shown != view);
+    view.torrent.files = kept;
+    view.padding = padding;
+    *shown = view;
+    changed
 }

@@ -82,6 +82,8 @@ impl PartialEq for Transfer {
 pub struct TransferView {
     /// The engine's own view.
     pub torrent: TorrentSnapshot,
+    /// Numbers of the files that only pad, in order: not listed, not saved.
+    pub padding: Vec<u32>,
     /// Why it stopped, in words for a person, where it did. `torrent.error` is the same as it came.
     pub failure: Option<String>,
     /// How each connection runs, as far as the browser has told.
@@ -90,6 +92,19 @@ pub struct TransferView {
     pub backing: Backing,
     /// Whether data channels live in the worker; otherwise the page relays their bytes.
     pub direct: bool,
+}
+
+impl TransferView {
+    /// Number of files to list and to save.
+    pub const fn listed(&self) -> usize {
+        self.torrent.files.len().saturating_sub(self.padding.len())
+    }
+
+    /// Their numbers, of the first `count`.
+    pub fn listed_files(&self, count: usize) -> Vec<usize> {
+        let pads = |file: &usize| self.padding.binary_search(&(*file as u32)).is_ok();
+        (0..self.torrent.files.len()).filter(|file| !pads(file)).take(count).collect()
+    }
 }
 
 /// Where the bytes of a torrent are.

@@ -15,16 +15,21 @@ const SHOWN_FIRST: usize = 100;
 /// One row a file.
 #[component]
 pub fn FileTable(info_hash: InfoHash, view: RwSignal<TransferView>) -> impl IntoView {
-    let count = Memo::new(move |_| view.with(|view| view.torrent.files.len()));
+    let count = Memo::new(move |_| view.with(TransferView::listed));
     let all = RwSignal::new(false);
     let shown = move || if all.get() { count.get() } else { count.get().min(SHOWN_FIRST) };
+    // Anew only when their number is another.
+    let places = Memo::new(move |_| {
+        let shown = shown();
+        view.with_untracked(|view| view.listed_files(shown))
+    });
     view! {
         <Show when=move || { count.get() > 0 }>
             <section class="panel" aria-label=text::FILES>
                 <h2>{text::FILES}<span class="count">{count}</span></h2>
                 <table class="files">
                     <thead class="offscreen"><tr><th scope="col">{text::COL_NAME}</th><th scope="col">{text::COL_VERIFIED}</th><th scope="col">{text::COL_SIZE}</th><th scope="col">{text::SAVE}</th></tr></thead>
-                    <tbody><For each=move || 0..shown() key=|place| *place let:place><FileRow info_hash view place/></For></tbody>
+                    <tbody><For each=move || places.get() key=|place| *place let:place><FileRow info_hash view place/></For></tbody>
                 </table>
                 <Show when=move || { shown() < count.get() }>
                     <button type="button" class="quiet" on:click=move |_| all.set(true)>{move || text::show_all(count.get())}</button>

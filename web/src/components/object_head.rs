@@ -13,7 +13,7 @@ pub fn ObjectHead(view: RwSignal<TransferView>) -> impl IntoView {
         <header class="object-head">
             <h1 title=name>{name}</h1>
             <p class="meta">
-                <span>{move || facts(&view.get())}</span>
+                <span>{move || view.with(facts)}</span>
                 <span class="mono hash" title=text::HASH_TITLE>{hash}</span>
             </p>
         </header>
@@ -26,8 +26,8 @@ fn facts(view: &TransferView) -> String {
     if torrent.total_bytes > 0 {
         facts.push(units::bytes(torrent.total_bytes));
     }
-    if torrent.files.len() > 1 {
-        facts.push(text::files(torrent.files.len()));
+    if view.listed() > 1 {
+        facts.push(text::files(view.listed()));
     }
     if torrent.pieces > 0 {
         facts.push(

@@ -1,13 +1,16 @@
 //! What the page is shown, at most four times a second, and at once where a phase changed.
 
-use shared::engine::Phase;
+use std::collections::BTreeMap;
+
+use shared::engine::{FileSnapshot, Phase, TorrentSnapshot};
+use shared::id::InfoHash;
 use shared::time::Instant;
 use wasm_bindgen_futures::spawn_local;
 
 use super::host::Host;
 use super::pump::Handle;
 use crate::platform::timer::Alarm;
-use crate::protocol::{FromWorker, TransferUpdate};
+use crate::protocol::{FilesUpdate, FromWorker, TransferUpdate};
 use crate::storage::quota;
 
 /// Between two updates while something happens.
@@ -26,7 +29,10 @@ pub(super) struct Publisher {
     last_quota: Instant,
     /// Something that a person waits for: told at once.
     urgent: bool,
+    /// What the page was told last, without files.
     shown: Vec<TransferUpdate>,
+    /// Files of each torrent as the page was told last.
+    files: BTreeMap<InfoHash, Vec<FileSnapshot>>,
 }
 
 impl Publisher {
@@ -35,7 +41,7 @@ impl Publisher {
         // Being run is enough: what is due is published after every run.
         let alarm = Alarm::new(move || pump.run(|_| {}));
         let (last, last_quota) = (Instant::ORIGIN, Instant::ORIGIN);
-        Self { alarm, last, last_quota, urgent: false, shown: Vec::new() }
+        Self { alarm, last, last_quota, urgent: false, shown: Vec::new(), files: BTreeMap::new() }
     }
 
     /// Publishes at the end of this turn.
@@ -64,31 +70,45 @@ impl Host {
     fn publish(&mut self, now: Instant) {
         self.publisher.urgent = false;
         self.publisher.last = now;
-        let backings = self.backings();
-        let direct = self.capabilities.transferable_channels;
-        let updates: Vec<TransferUpdate> = self
-            .engine
-            .snapshot(now)
-            .torrents
-            .into_iter()
-            .map(|torrent| {
-                let backing = backings.get(&torrent.info_hash).copied().unwrap_or_default();
-                let failed = torrent.phase == Phase::Error;
-                let failure = self.failures.get(&torrent.info_hash).filter(|_| failed).cloned();
-                TransferUpdate { torrent, failure, backing, direct }
-            })
-            .collect();
-        if updates != self.publisher.shown {
-            let message = FromWorker::Transfers(updates);
-            self.say(&message);
-            if let FromWorker::Transfers(updates) = message {
-                self.publisher.shown = updates;
+        let mut torrents = self.engine.snapshot(now).torrents;
+        let files: Vec<FilesUpdate> = torrents.iter_mut().map(|torrent| self.new_of_files(torrent)).collect();
+        self.publisher.files.retain(|known, _| torrents.iter().any(|torrent| torrent.info_hash == *known));
+        let mut updates: Vec<TransferUpdate> =
+            torrents.into_iter().map(|torrent| self.update_of(torrent)).collect();
+        if updates != self.publisher.shown || files.iter().any(|files| *files != FilesUpdate::Same) {
+            self.publisher.shown.clone_from(&updates);
+            for (update, files) in updates.iter_mut().zip(files) {
+                update.files = files;
             }
+            self.say(&FromWorker::Transfers(updates));
         }
         if self.creations.take_changed() {
             self.say(&FromWorker::Creations(self.creations.list()));
         }
         self.look_at_quota(now);
+    }
+
+    /// Takes the files out of a snapshot; answers what of them the page does not know.
+    fn new_of_files(&mut self, torrent: &mut TorrentSnapshot) -> FilesUpdate {
+        let files = std::mem::take(&mut torrent.files);
+        let metainfo = self.engine.metainfo(&torrent.info_hash);
+        let padding = || {
+            let files = metainfo.iter().flat_map(|metainfo| metainfo.files());
+            (0..).zip(files).filter(|(_, file)| file.padding).map(|(number, _)| number).collect()
+        };
+        FilesUpdate::between(self.publisher.files.entry(torrent.info_hash).or_default(), files, padding)
+    }
+
+    fn update_of(&self, torrent: TorrentSnapshot) -> TransferUpdate {
+        let store = self.stores.get(&torrent.info_hash);
+        let failed = torrent.phase == Phase::Error;
+        TransferUpdate {
+            failure: self.failures.get(&torrent.info_hash).filter(|_| failed).cloned(),
+            files: FilesUpdate::Same,
+            backing: store.map(|store| store.backing).unwrap_or_default(),
+            direct: self.capabilities.transferable_channels,
+            torrent,
+        }
     }
 
     fn look_at_quota(&mut self, now: Instant) {

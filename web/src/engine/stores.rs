@@ -1,6 +1,6 @@
 //! Storage of the engine's torrents: each is a task of its own that does one thing after the other.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -320,10 +320,5 @@ impl Host {
             }
             Err(error) => self.say(&FromWorker::File { request, name: Err(error.to_string()) }),
         }
-    }
-
-    /// Where the bytes of each torrent are.
-    pub(super) fn backings(&self) -> BTreeMap<InfoHash, Backing> {
-        self.stores.iter().map(|(torrent, store)| (*torrent, store.backing)).collect()
     }
 }

@@ -139,9 +139,9 @@ fn Done(info_hash: InfoHash, view: RwSignal<TransferView>) -> impl IntoView {
     let can = RwSignal::from(ui.client().state().capabilities.clone());
     let plain = Memo::new(move |_| can.with(|can| can.complete && !can.secure_context));
     let proof = move || view.with(|view| text::verified(view.torrent.verified_pieces, view.torrent.pieces));
-    let files = Memo::new(move |_| view.with(|view| view.torrent.files.len()));
+    let files = Memo::new(move |_| view.with(TransferView::listed));
     let save_all = move |_| {
-        for file in 0..files.get_untracked() {
+        for file in view.with_untracked(|view| view.listed_files(usize::MAX)) {
             ui.client().save(info_hash, file);
         }
     };

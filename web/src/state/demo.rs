@@ -248,6 +248,7 @@ fn empty(phase: Phase) -> TransferView {
             fulfilled: 0,
             failed_pieces: 0,
         },
+        padding: Vec::new(),
         failure: None,
         paths: BTreeMap::new(),
         backing: Backing::None,

@@ -25,6 +25,7 @@ pub fn of(ui: Ui, info_hash: Option<InfoHash>) -> String {
         let mut view = row.view.get_untracked();
         view.torrent.field.clear();
         view.torrent.files.clear();
+        view.padding.clear();
         view.torrent.name = None;
         view.torrent.magnet.clear();
         view
