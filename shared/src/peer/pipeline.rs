@@ -24,6 +24,9 @@ const LEAST_TTL: Duration = Duration::from_secs(30);
 /// How long a peer may owe us blocks without any coming. Stock WebTorrent gives up on the whole connection at 30 s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long it may at most, however slow it was before: a peer that drips would raise what is waited for without end.
+const REQUEST_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+
 /// A request that was sent and not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pending {
@@ -194,7 +197,7 @@ impl Pipeline {
     }
 
     fn timeout(&self) -> Duration {
-        REQUEST_TIMEOUT.max(self.smoothed.unwrap_or_default() * 4)
+        (self.smoothed.unwrap_or_default() * 4).clamp(REQUEST_TIMEOUT, REQUEST_TIMEOUT_MAX)
     }
 
     fn alive(&mut self, now: Instant) {
@@ -293,6 +296,18 @@ mod tests {
         let (window, came) = run(Duration::from_millis(200), Duration::from_millis(100), 60);
         assert!((WINDOW_MIN..=WINDOW_FIRST + 2).contains(&window), "{window}");
         assert!(came > 290, "{came} of 300");
+    }
+
+    #[test]
+    fn a_peer_that_drips_is_not_waited_for_without_end() {
+        let mut pipeline = Pipeline::new(Instant::ORIGIN);
+        let all: Vec<_> = blocks().take(20).collect();
+        all.iter().for_each(|block| pipeline.sent(*block, Instant::ORIGIN));
+        for (block, number) in all.iter().zip(1..=18) {
+            assert_eq!(pipeline.time_out(Instant::from_millis(number * 19_000)), None);
+            pipeline.received(*block, Instant::from_millis(number * 19_000));
+        }
+        assert_eq!(pipeline.time_out(Instant::from_millis(18 * 19_000 + 60_000)), Some(all[18..].to_vec()));
     }
 
     #[test]
