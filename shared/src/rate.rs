@@ -70,6 +70,9 @@ fn slot(now: Instant) -> u64 {
 /// Longest run that an idle bucket saves up for.
 const BURST: Duration = Duration::from_millis(250);
 
+/// What one taker may take in its turn, as a part of a second: short, so that nobody waits long for theirs.
+const TURNS_A_SECOND: u64 = 50;
+
 /// Tokens, one a byte, that come in at a steady rate.
 ///
 /// Whoever may go takes all that one message needs, also beyond what is there: the debt is waited for afterwards.
@@ -111,6 +114,11 @@ impl TokenBucket {
             return u64::MAX;
         }
         u64::try_from((self.nanos + NANOS - 1).max(0) / NANOS).unwrap_or(u64::MAX)
+    }
+
+    /// Bytes after which a taker lets others have their turn; `None` where there is enough for everybody.
+    pub fn turn(&self) -> Option<u64> {
+        self.rate.map(|rate| (rate / TURNS_A_SECOND).max(1))
     }
 
     /// Takes tokens for something that goes now.

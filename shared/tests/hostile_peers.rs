@@ -372,3 +372,176 @@ fn a_banned_or_known_peer_is_not_answered() {
     }
     assert_eq!(world.hosts[host].answers.len(), answers);
 }
+
+/// A peer that says it gives metadata of this length, in blocks of extension messages 3.
+fn metadata_giver(world: &mut World, host: usize, share: &Share, name: u8) -> Stranger {
+    let stranger = Stranger::shaken(world, host, share.meta.info_hash(), name);
+    let mut payload = Vec::new();
+    let size = share.meta.info_bytes().len() as u64;
+    let ids = Ids { metadata: Some(3), ..Ids::default() };
+    ExtendedHandshake { ids, metadata_size: Some(size), ..ExtendedHandshake::default() }.encode(&mut payload);
+    stranger.say(world, &Message::Extended { id: 0, payload: payload.into() });
+    stranger
+}
+
+/// Blocks of metadata that it was asked for.
+fn metadata_asked(world: &World, stranger: &mut Stranger) -> Vec<u32> {
+    let piece = |message| {
+        let Message::Extended { id: 3, payload } = message else { return None };
+        match MetadataMessage::decode(&payload) {
+            Ok(MetadataMessage::Request { piece }) => Some(piece),
+            _ => None,
+        }
+    };
+    stranger.heard(world).into_iter().filter_map(piece).collect()
+}
+
+fn give_metadata(world: &mut World, stranger: &Stranger, info: &[u8], piece: u32) {
+    let from = piece as usize * 16_384;
+    let block = Bytes::copy_from_slice(&info[from..info.len().min(from + 16_384)]);
+    let mut payload = Vec::new();
+    MetadataMessage::Data { piece, total_size: Some(info.len() as u64), block }.encode(&mut payload);
+    stranger.say(world, &Message::Extended { id: 1, payload: payload.into() });
+}
+
+#[test]
+fn a_giver_of_metadata_that_pauses_is_asked_again() {
+    let share = share(40_000_000, 3);
+    let mut world = World::new(Net::default());
+    let leech = world.host();
+    world.leech_link(leech, &share, false);
+    world.run(1_000);
+    let mut giver = metadata_giver(&mut world, leech, &share, 1);
+    let blocks = share.meta.info_bytes().len().div_ceil(16_384);
+    assert!(blocks >= 2, "{blocks} blocks");
+    assert_eq!(metadata_asked(&world, &mut giver).len(), blocks);
+    world.run(21_000);
+    assert_eq!(metadata_asked(&world, &mut giver).len(), blocks, "one pause excludes nobody");
+    world.run(21_000);
+    giver.say(&mut world, &Message::KeepAlive);
+    assert_eq!(metadata_asked(&world, &mut giver).len(), 0, "two in a row do, for a while");
+    assert_eq!(world.snapshot(leech, &share).waiting, Some(shared::engine::Waiting::Pieces));
+    world.run(61_000);
+    let asked = metadata_asked(&world, &mut giver);
+    assert_eq!(asked.len(), blocks, "and are forgotten");
+    for piece in asked {
+        give_metadata(&mut world, &giver, &share.meta.info_bytes().clone(), piece);
+    }
+    world.run(100);
+    assert_eq!(world.phase(leech, &share), Phase::Ready);
+}
+
+#[test]
+fn after_a_lie_of_several_the_metadata_is_taken_from_one_alone() {
+    let share = share(40_000_000, 3);
+    let info = share.meta.info_bytes().to_vec();
+    let wrong = vec![7; info.len()];
+    let mut world = World::new(Net::default());
+    let leech = world.host();
+    world.leech_link(leech, &share, false);
+    world.run(1_000);
+    // Both are asked, one lies: who cannot be told.
+    let mut liar = Stranger::shaken(&mut world, leech, share.meta.info_hash(), 9);
+    let mut honest = metadata_giver(&mut world, leech, &share, 2);
+    let asked = metadata_asked(&world, &mut honest);
+    give_metadata(&mut world, &honest, &info, asked[0]);
+    let mut payload = Vec::new();
+    let ids = Ids { metadata: Some(3), ..Ids::default() };
+    let metadata_size = Some(info.len() as u64);
+    ExtendedHandshake { ids, metadata_size, ..ExtendedHandshake::default() }.encode(&mut payload);
+    liar.say(&mut world, &Message::Extended { id: 0, payload: payload.into() });
+    for piece in &asked[1..] {
+        give_metadata(&mut world, &liar, &wrong, *piece);
+    }
+    // The first by number is asked alone, gives one wrong block more, and refuses the rest.
+    let asked = metadata_asked(&world, &mut liar);
+    assert_eq!(asked.len(), info.len().div_ceil(16_384), "everything is asked of one");
+    give_metadata(&mut world, &liar, &wrong, asked[0]);
+    for _ in 0..8 {
+        let mut payload = Vec::new();
+        MetadataMessage::Reject { piece: asked[1] }.encode(&mut payload);
+        liar.say(&mut world, &Message::Extended { id: 1, payload: payload.into() });
+    }
+    // What the liar gave is not mixed with what the other gives.
+    for piece in metadata_asked(&world, &mut honest) {
+        give_metadata(&mut world, &honest, &info, piece);
+    }
+    world.run(100);
+    assert_eq!(world.phase(leech, &share), Phase::Ready);
+    assert_eq!(honest.closed(&world), None);
+}
+
+#[test]
+fn what_waited_to_be_sent_while_the_host_slept_is_not_held_against_a_peer() {
+    let (mut world, host, share) = seeding();
+    let stranger = Stranger::shaken(&mut world, host, share.meta.info_hash(), 1);
+    let big = support::share(4_000_000, 2);
+    world.seed(host, &big);
+    world.run(500);
+    let slow = Stranger::shaken(&mut world, host, big.meta.info_hash(), 2);
+    slow.say(&mut world, &Message::Interested);
+    world.run(500);
+    // It takes nothing any more.
+    world.input(host, Input::ConnectionWritable { conn: slow.conn, buffered: limits::SEND_BUFFER_HIGH });
+    let layout = big.meta.layout().clone();
+    for piece in layout.all_pieces() {
+        for number in 0..layout.blocks(piece) {
+            let block = layout.block(piece, number).expect("in range");
+            slow.say(&mut world, &request(piece.get(), block.offset, block.length));
+        }
+    }
+    world.run(500);
+    world.now = world.now + std::time::Duration::from_secs(3_600);
+    world.input(host, Input::Timeout);
+    assert_eq!((slow.closed(&world), stranger.closed(&world)), (None, None));
+    slow.say(&mut world, &Message::KeepAlive);
+    world.run(121_000);
+    assert_eq!(slow.closed(&world), Some(CloseReason::Stalled), "but 120 s awake are");
+}
+
+#[test]
+fn a_connection_that_gave_something_is_not_replaced_by_one_that_takes_its_name() {
+    let (mut world, host, share) = leeching();
+    let hash = share.meta.info_hash();
+    let name = shared::id::PeerId([255; 20]);
+    let mut first = Stranger::connect(&mut world, host, hash, 255);
+    // An offer of ours is answered under the same name.
+    let (_, announce) = world.tracker.announces.last().expect("announced").clone();
+    let answer =
+        serde_json::value::RawValue::from_string(r#"{"type":"answer","sdp":"answer 0 0"}"#.to_owned());
+    let response = shared::tracker::ws::Response::Answer {
+        info_hash: hash,
+        peer_id: name,
+        offer_id: announce.offers[0].offer_id.clone(),
+        answer: answer.expect("JSON"),
+    };
+    world.unreachable = true;
+    world.hosts[host].held = Some(Vec::new());
+    let tracker = *world.hosts[host].sockets.keys().next().expect("a tracker");
+    world.input(host, Input::TrackerMessage { tracker, text: response.to_json() });
+    let held = world.hosts[host].held.take().expect("held");
+    let second = held.iter().find_map(|(_, effect)| match effect {
+        shared::engine::Effect::Accept { conn, .. } => Some(*conn),
+        _ => None,
+    });
+    let second = second.expect("the answer is taken");
+    let mut handshake = Vec::new();
+    Handshake::new(hash, name).encode(&mut handshake);
+    first.raw(&mut world, &handshake);
+    first.say(&mut world, &Message::HaveAll);
+    first.say(&mut world, &Message::Unchoke);
+    let asked = first.heard(&world).into_iter().find_map(|message| match message {
+        Message::Request(request) => Some(request),
+        _ => None,
+    });
+    let asked = asked.expect("a request");
+    let layout = share.meta.layout();
+    let piece = layout.piece(asked.piece).expect("in range");
+    let at = layout.piece_offset(piece) as usize + asked.begin as usize;
+    let block = Bytes::copy_from_slice(&share.bytes[at..at + asked.length as usize]);
+    first.say(&mut world, &Message::Piece { piece: asked.piece, begin: asked.begin, block });
+    world.input(host, Input::ConnectionOpened { conn: second, max_message: 64 * 1024 });
+    world.input(host, Input::ConnectionData { conn: second, data: handshake.into() });
+    assert_eq!(first.closed(&world), None);
+    assert!(world.hosts[host].closed.contains(&(second, CloseReason::Duplicate)));
+}

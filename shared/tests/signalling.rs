@@ -353,3 +353,97 @@ fn what_a_tracker_says_wrongly_is_only_shown() {
         world.hosts[host].events.iter().filter(|event| matches!(event, Event::TrackerWarning { .. }));
     assert!(warnings.count() >= 5);
 }
+
+#[test]
+fn a_tracker_that_says_nothing_more_is_connected_anew() {
+    let share = share(200_000, 40);
+    let mut world = World::new(Net::default());
+    let (seed, leech) = (world.host(), world.host());
+    world.seed(seed, &share);
+    world.tracker.mute = true;
+    world.leech(leech, &share);
+    world.run(25_000);
+    assert_eq!(world.hosts[leech].connects.len(), 1);
+    world.run(10_000);
+    assert_eq!(world.hosts[leech].connects.len(), 2, "30 s without a reply");
+    world.tracker.mute = false;
+    assert!(world.run_until(40, |world| world.is_complete(leech, &share)));
+    let connects = world.hosts[leech].connects.len();
+    world.run(300_000);
+    assert_eq!(world.hosts[leech].connects.len(), connects, "one that replies is kept");
+}
+
+#[test]
+fn a_tracker_that_speaks_of_other_things_is_kept() {
+    let share = share(200_000, 40);
+    let mut world = World::new(Net::default());
+    let leech = world.host();
+    world.tracker.mute = true;
+    world.leech(leech, &share);
+    for _ in 0..10 {
+        world.run(9_000);
+        let tracker = *world.hosts[leech].sockets.keys().next().expect("a tracker");
+        world.input(leech, Input::TrackerMessage { tracker, text: "{}".to_owned() });
+    }
+    assert_eq!(world.hosts[leech].connects.len(), 1);
+}
+
+#[test]
+fn the_same_words_of_a_tracker_are_an_event_once() {
+    let share = share(100_000, 41);
+    let mut world = World::new(Net::default());
+    let host = world.host();
+    world.seed(host, &share);
+    world.run(2_000);
+    let tracker = *world.hosts[host].sockets.keys().next().expect("a tracker");
+    for text in ["{}", "{}", "{}", "nonsense", "{}"] {
+        world.input(host, Input::TrackerMessage { tracker, text: text.to_owned() });
+    }
+    let warning = |event: &&Event| matches!(event, Event::TrackerWarning { .. });
+    assert_eq!(world.hosts[host].events.iter().filter(warning).count(), 3);
+}
+
+#[test]
+fn a_command_to_announce_does_not_wait_for_the_next_attempt() {
+    let share = share(200_000, 42);
+    let mut world = World::new(Net::default());
+    let (seed, leech) = (world.host(), world.host());
+    world.tracker_down(true);
+    world.leech(leech, &share);
+    world.run(100_000);
+    world.tracker_down(false);
+    world.seed(seed, &share);
+    let before = world.hosts[leech].connects.len();
+    world.command(leech, Command::Reannounce(share.meta.info_hash()));
+    assert_eq!(world.hosts[leech].connects.len(), before + 1);
+    assert!(world.run_until(5, |world| world.is_complete(leech, &share)));
+}
+
+#[test]
+fn what_is_waited_for_is_what_has_not_come_yet() {
+    let share = share(200_000, 43);
+    let mut world = World::new(Net { latency: Duration::from_millis(400), ..Net::default() });
+    let leech = world.host();
+    world.tracker.mute = true;
+    world.leech(leech, &share);
+    world.run(100);
+    assert_eq!(world.snapshot(leech, &share).waiting, None, "the first socket is being opened");
+    world.run(8_000);
+    assert_eq!(world.snapshot(leech, &share).waiting, None, "no tracker has replied");
+    world.tracker.mute = false;
+    assert!(world.run_until(60, |world| world.snapshot(leech, &share).waiting.is_some()));
+    let waiting = world.snapshot(leech, &share).waiting;
+    assert!(matches!(waiting, Some(Waiting::Peers { since_ms: 0..10 })), "{waiting:?}");
+
+    world.unreachable = true;
+    let seed = world.host();
+    world.seed(seed, &share);
+    let failed = |world: &mut World| {
+        matches!(world.snapshot(leech, &share).waiting, Some(Waiting::Connection { failed: 1.., .. }))
+    };
+    assert!(world.run_until(90, failed));
+    for _ in 0..60 {
+        world.run(500);
+        assert!(failed(&mut world), "{:?}", world.snapshot(leech, &share).waiting);
+    }
+}

@@ -239,3 +239,79 @@ fn storage_that_cannot_be_opened_is_an_error_that_can_be_retried() {
     world.command(leech, Command::Start(share.meta.info_hash()));
     assert!(world.run_until(60, |world| world.is_complete(leech, &share)));
 }
+
+#[test]
+fn the_file_of_a_link_that_is_dropped_here_is_shared() {
+    for held in [false, true] {
+        let (mut world, seed, leech, share) = half_way();
+        let hash = share.meta.info_hash();
+        if held {
+            world.hosts[leech].held = Some(Vec::new());
+            world.run(300);
+        }
+        let late = world.hosts[leech].held.take().unwrap_or_default();
+        assert_eq!(late.iter().any(|(_, effect)| matches!(effect, Effect::Hash { .. })), held);
+        world.hosts[leech].storage.put(hash, share.bytes.clone());
+        let torrent: bytes::Bytes = share.meta.to_torrent(&[TRACKER.to_owned()]).into();
+        let add =
+            || Command::Add { origin: Origin::Complete(torrent.clone()), trackers: Vec::new(), start: true };
+        world.command(leech, add());
+        // What the closed storage was to do ends after it was opened again.
+        world.run(50);
+        for (id, effect) in late {
+            let result = match effect {
+                Effect::Hash { blocks } => {
+                    use sha1::Digest as _;
+                    EffectResult::Digest(sha1::Sha1::digest(blocks.concat()).into())
+                }
+                _ => EffectResult::Failed(EffectFailure::Failed("closed".to_owned())),
+            };
+            world.input(leech, Input::EffectDone { id, result });
+        }
+        world.run(200);
+        let snapshot = world.snapshot(leech, &share);
+        assert_eq!((snapshot.phase, snapshot.verified_bytes), (Phase::Seeding, 4_000_000));
+        world.command(leech, add());
+        assert_eq!(world.phase(leech, &share), Phase::Seeding, "a second time changes nothing");
+        world.kill(seed);
+        let other = world.host();
+        world.leech(other, &share);
+        assert!(world.run_until(60, |world| world.is_complete(other, &share)));
+    }
+}
+
+#[test]
+fn a_link_without_metadata_a_stopped_and_a_failed_one_are_shared_as_well() {
+    let share = share(1_000_000, 1);
+    let torrent: bytes::Bytes = share.meta.to_torrent(&[TRACKER.to_owned()]).into();
+    let hash = share.meta.info_hash();
+    for state in 0..3 {
+        let mut world = World::new(Net::default());
+        let host = world.host();
+        world.hosts[host].storage.put(hash, vec![0; share.bytes.len()]);
+        match state {
+            0 => world.leech_link(host, &share, true),
+            1 => {
+                world.leech(host, &share);
+                world.run(500);
+                world.command(host, Command::Pause(hash));
+            }
+            _ => {
+                world.hosts[host].held = Some(Vec::new());
+                world.leech(host, &share);
+                let (id, _) = world.hosts[host].held.take().expect("held").remove(0);
+                let failure = EffectFailure::Failed("locked by another tab".to_owned());
+                world.input(host, Input::EffectDone { id, result: EffectResult::Failed(failure) });
+            }
+        }
+        world.run(100);
+        world.hosts[host].storage.put(hash, share.bytes.clone());
+        let origin = Origin::Complete(torrent.clone());
+        world.command(host, Command::Add { origin, trackers: Vec::new(), start: true });
+        world.run(500);
+        assert_eq!((world.phase(host, &share), state), (Phase::Seeding, state));
+        let leech = world.host();
+        world.leech(leech, &share);
+        assert!(world.run_until(60, |world| world.is_complete(leech, &share)));
+    }
+}

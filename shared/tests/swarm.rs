@@ -291,3 +291,152 @@ fn a_large_swarm_stays_within_its_bounds() {
     };
     assert!(world.run_until(300, done));
 }
+
+/// Payload that a seed has sent to each peer, in the order of connections.
+fn given(world: &World, seed: usize, share: &support::Share) -> Vec<u64> {
+    world.snapshot(seed, share).peers.iter().map(|peer| peer.uploaded).collect()
+}
+
+fn first_blocks(share: &support::Share, count: usize) -> Vec<Request> {
+    let layout = share.meta.layout();
+    let blocks = layout
+        .all_pieces()
+        .flat_map(|piece| (0..layout.blocks(piece)).filter_map(move |n| layout.block(piece, n)));
+    let request = |block: shared::layout::BlockRef| Request {
+        piece: block.piece.get(),
+        begin: block.offset,
+        length: block.length,
+    };
+    blocks.map(request).take(count).collect()
+}
+
+#[test]
+fn an_upload_limit_is_shared_by_all_receivers() {
+    let share = share(3_000_000, 10);
+    let mut world = World::new(Net::default());
+    world.check = false;
+    let seed = world.host_with(Config { upload_limit: Some(100_000), ..Config::default() });
+    world.seed(seed, &share);
+    world.run(500);
+    let leeches: Vec<Stranger> =
+        (1..=3).map(|name| Stranger::shaken(&mut world, seed, share.meta.info_hash(), name)).collect();
+    for leech in &leeches {
+        leech.say(&mut world, &Message::Interested);
+        for request in first_blocks(&share, 40) {
+            leech.say(&mut world, &Message::Request(request));
+        }
+    }
+    world.run(9_000);
+    let given = given(&world, seed, &share);
+    let (least, most) = (given.iter().min().expect("three"), given.iter().max().expect("three"));
+    assert!(*least > 0 && most - least <= 2 * 16_384, "{given:?}");
+    assert!((800_000..=1_000_000).contains(&given.iter().sum::<u64>()), "{given:?}");
+}
+
+#[test]
+fn an_upload_limit_is_shared_by_all_torrents() {
+    let shares = [share(2_000_000, 11), share(2_000_000, 12)];
+    let mut world = World::new(Net::default());
+    world.check = false;
+    let seed = world.host_with(Config { upload_limit: Some(100_000), ..Config::default() });
+    shares.iter().for_each(|share| world.seed(seed, share));
+    world.run(500);
+    for share in &shares {
+        let leech = Stranger::shaken(&mut world, seed, share.meta.info_hash(), 1);
+        leech.say(&mut world, &Message::Interested);
+        for request in first_blocks(share, 60) {
+            leech.say(&mut world, &Message::Request(request));
+        }
+    }
+    world.run(9_000);
+    let given = shares.each_ref().map(|share| given(&world, seed, share)[0]);
+    assert!(given[0].abs_diff(given[1]) <= 2 * 16_384 && given[0] > 300_000, "{given:?}");
+}
+
+fn requests(stranger: &mut Stranger, world: &World) -> Vec<Request> {
+    let heard = stranger.heard(world);
+    heard.into_iter().filter_map(|m| if let Message::Request(r) = m { Some(r) } else { None }).collect()
+}
+
+fn block(share: &support::Share, request: Request) -> Message {
+    let at = request.piece as usize * share.meta.layout().piece_length() as usize + request.begin as usize;
+    let block = bytes::Bytes::copy_from_slice(&share.bytes[at..at + request.length as usize]);
+    Message::Piece { piece: request.piece, begin: request.begin, block }
+}
+
+#[test]
+fn a_seed_that_refuses_one_block_is_asked_for_other_pieces_at_once() {
+    let share = share(2_000_000, 5);
+    let mut world = World::new(Net::default());
+    let leech = world.host();
+    world.leech(leech, &share);
+    world.run(500);
+    let mut seed = Stranger::shaken(&mut world, leech, share.meta.info_hash(), 1);
+    seed.say(&mut world, &Message::HaveAll);
+    seed.say(&mut world, &Message::Unchoke);
+    let mut refused = None;
+    let started = world.now;
+    loop {
+        let asked = requests(&mut seed, &world);
+        if asked.is_empty() {
+            break;
+        }
+        for request in asked {
+            let piece = *refused.get_or_insert(request.piece);
+            if request.piece == piece {
+                seed.say(&mut world, &Message::Reject(request));
+            } else {
+                seed.say(&mut world, &block(&share, request));
+            }
+        }
+        world.run(10);
+    }
+    assert!(world.now.saturating_since(started) < Duration::from_secs(2));
+    let snapshot = world.snapshot(leech, &share);
+    assert_eq!(snapshot.verified_pieces + 1, snapshot.pieces);
+}
+
+#[test]
+fn a_choking_seed_is_asked_for_what_it_allows() {
+    let share = share(2_000_000, 5);
+    let mut world = World::new(Net::default());
+    let leech = world.host();
+    world.leech(leech, &share);
+    world.run(500);
+    let mut seed = Stranger::shaken(&mut world, leech, share.meta.info_hash(), 1);
+    seed.say(&mut world, &Message::HaveAll);
+    seed.say(&mut world, &Message::AllowedFast(3));
+    seed.say(&mut world, &Message::AllowedFast(5));
+    let asked: BTreeSet<u32> = requests(&mut seed, &world).iter().map(|request| request.piece).collect();
+    assert_eq!(asked, BTreeSet::from([3, 5]));
+}
+
+#[test]
+fn a_newcomer_does_not_take_the_colour_of_whoever_left() {
+    let share = share(2_000_000, 5);
+    let mut world = World::new(Net::default());
+    let leech = world.host();
+    world.leech(leech, &share);
+    world.run(500);
+    let colours = |world: &World| {
+        let field = world.snapshot(leech, &share).field;
+        field.into_iter().map(|piece| piece >> 3).filter(|slot| *slot > 0).collect::<BTreeSet<u8>>()
+    };
+    let mut slots = Vec::new();
+    for name in 1..=33 {
+        let mut seed = Stranger::shaken(&mut world, leech, share.meta.info_hash(), name);
+        let slot = world.snapshot(leech, &share).peers[0].slot;
+        assert!(!colours(&world).contains(&slot), "nothing that is here came from the newcomer");
+        slots.push(slot);
+        seed.say(&mut world, &Message::HaveAll);
+        seed.say(&mut world, &Message::Unchoke);
+        for request in requests(&mut seed, &world) {
+            seed.say(&mut world, &block(&share, request));
+        }
+        world.run(10);
+        let by = shared::engine::ClosedBy::Remote;
+        world.input(leech, shared::engine::Input::ConnectionClosed { conn: seed.conn, by });
+    }
+    assert_eq!(slots[..31].iter().collect::<BTreeSet<_>>().len(), 31, "{slots:?}");
+    assert_eq!(slots[31..], slots[..2]);
+}

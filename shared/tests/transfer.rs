@@ -133,3 +133,38 @@ fn a_limited_leech_keeps_its_limit() {
     let took = world.now.saturating_since(begin).as_secs_f64();
     assert!((5.0..7.0).contains(&took), "{took} s for six seconds' worth");
 }
+
+#[test]
+fn all_of_the_metadata_comes_to_whoever_asks_for_all_at_once() {
+    use shared::wire::Message;
+    use shared::wire::extension::metadata::MetadataMessage;
+    use shared::wire::extension::{ExtendedHandshake, Ids};
+    use support::stranger::Stranger;
+
+    let names: Vec<String> = (0..4_000).map(|number| format!("{number:0>200}")).collect();
+    let lengths: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 10)).collect();
+    let share = files(&lengths, 8);
+    let blocks = share.meta.info_bytes().len().div_ceil(16_384) as u32;
+    assert!(blocks > 40, "{blocks} blocks");
+    let mut world = World::new(Net::default());
+    world.check = false;
+    let seed = world.host();
+    world.seed(seed, &share);
+    world.run(500);
+    let mut stranger = Stranger::shaken(&mut world, seed, share.meta.info_hash(), 1);
+    let mut bytes = Vec::new();
+    let mut say =
+        |payload: Vec<u8>, id: u8| Message::Extended { id, payload: payload.into() }.encode(&mut bytes);
+    let mut payload = Vec::new();
+    let ids = Ids { metadata: Some(3), ..Ids::default() };
+    ExtendedHandshake { ids, ..ExtendedHandshake::default() }.encode(&mut payload);
+    say(payload, 0);
+    for piece in 0..blocks {
+        let mut payload = Vec::new();
+        MetadataMessage::Request { piece }.encode(&mut payload);
+        say(payload, Ids::OURS.metadata.expect("we give metadata"));
+    }
+    stranger.raw(&mut world, &bytes);
+    let data = |message: &Message| matches!(message, Message::Extended { id: 3, .. });
+    assert_eq!(stranger.heard(&world).iter().filter(|message| data(message)).count() as u32, blocks);
+}

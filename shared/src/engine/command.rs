@@ -6,7 +6,8 @@ use crate::id::InfoHash;
 /// What a person, or a program in their stead, asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
-    /// Takes a torrent into the engine. A known info-hash gains the trackers named and is otherwise left as it is.
+    /// Takes a torrent into the engine. A known info-hash gains the trackers named and is otherwise left as it is, unless
+    /// it lacks pieces and [`Origin::Complete`] has them all: then it seeds what the host has.
     Add {
         /// What is known of it.
         origin: Origin,

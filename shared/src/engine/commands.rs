@@ -15,7 +15,13 @@ impl Engine {
             Command::Add { origin, trackers, start } => self.add(origin, trackers, start),
             Command::Start(torrent) => self.of(torrent, Torrent::start),
             Command::Pause(torrent) => self.of(torrent, Torrent::pause),
-            Command::Reannounce(torrent) => self.of(torrent, |torrent, ctx| torrent.reannounce(ctx)),
+            Command::Reannounce(torrent) => {
+                self.of(torrent, |torrent, ctx| torrent.reannounce(ctx));
+                let active = self.torrents.get(&torrent).filter(|torrent| torrent.is_active());
+                for tracker in active.into_iter().flat_map(Torrent::trackers) {
+                    self.trackers.hurry(&mut self.ctx, tracker);
+                }
+            }
             Command::Remove { torrent, erase } => self.remove(torrent, erase),
             Command::SetLimits { upload, download } => {
                 self.ctx.upload.set_rate(upload, self.ctx.now);
@@ -52,8 +58,10 @@ impl Engine {
         };
         let info_hash = beginning.info_hash;
         if let Some(torrent) = self.torrents.get_mut(&info_hash) {
-            if let Some(meta) = beginning.meta {
-                torrent.learn(&mut self.ctx, meta);
+            match beginning.meta {
+                Some(meta) if beginning.complete => torrent.share(&mut self.ctx, meta),
+                Some(meta) => torrent.learn(&mut self.ctx, meta),
+                None => {}
             }
             self.touched.insert(info_hash);
         } else if self.torrents.len() >= limits::TORRENTS_MAX {

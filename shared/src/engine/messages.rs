@@ -2,6 +2,8 @@
 
 use super::{Engine, Event};
 use crate::id::{InfoHash, TrackerId};
+use crate::limits;
+use crate::time::Instant;
 use crate::torrent::Torrent;
 use crate::tracker::ws::{Action, ServerMessage};
 
@@ -22,21 +24,34 @@ impl Engine {
         }
     }
 
+    /// An announce made at `since` has no reply: if nothing else came either, the other end of the socket is gone, which
+    /// no transport tells before it gives up sending.
+    pub(super) fn tracker_silent(&mut self, tracker: TrackerId, since: Instant) {
+        if self.trackers.is_silent(tracker, since) {
+            self.ctx.actions.push_back(crate::torrent::Action::Disconnect(tracker));
+            self.tracker_closed(tracker);
+        }
+    }
+
     pub(super) fn tracker_message(&mut self, tracker: TrackerId, text: &str) {
-        if !self.trackers.spoke(tracker) {
+        if !self.trackers.spoke(tracker, self.ctx.now) {
             return;
         }
         let message = match ServerMessage::parse(text) {
             Ok(message) => message,
-            Err(error) => return self.ctx.event(Event::TrackerWarning { tracker, text: error.to_string() }),
+            Err(error) => return self.warn(tracker, &error.to_string()),
         };
         match message {
-            ServerMessage::Announced(reply) => self.with_of(tracker, reply.info_hash, |torrent, ctx| {
-                torrent.announced(tracker, &reply);
-                if let Some(warning) = &reply.warning {
-                    torrent.warned(ctx, tracker, warning);
+            ServerMessage::Announced(reply) => {
+                let mut known = false;
+                self.with_of(tracker, reply.info_hash, |torrent, ctx| {
+                    torrent.announced(ctx, tracker, &reply);
+                    known = true;
+                });
+                if let Some(warning) = reply.warning.filter(|_| known) {
+                    self.warn(tracker, &warning);
                 }
-            }),
+            }
             ServerMessage::Offer { info_hash, peer_id, offer_id, sdp } => {
                 self.with_of(tracker, info_hash, |torrent, ctx| {
                     torrent.offered(ctx, tracker, peer_id, offer_id, sdp)
@@ -57,12 +72,22 @@ impl Engine {
     /// The tracker refuses: one torrent, or, where it does not say which, all that wait for its reply.
     fn refused(&mut self, tracker: TrackerId, info_hash: Option<InfoHash>, reason: &str) {
         let about = info_hash.map_or_else(|| self.torrents_of(tracker), |info_hash| vec![info_hash]);
+        let mut concerns = false;
         for concerned in about {
             self.with_of(tracker, concerned, |torrent, ctx| {
-                if torrent.refused(ctx, tracker, reason, info_hash.is_some()) {
-                    torrent.warned(ctx, tracker, reason);
-                }
+                concerns |= torrent.refused(ctx, tracker, reason, info_hash.is_some());
             });
+        }
+        if concerns {
+            self.warn(tracker, reason);
+        }
+    }
+
+    /// A tracker said something that a person should know: once, however often it says so.
+    fn warn(&mut self, tracker: TrackerId, text: &str) {
+        let text: String = text.chars().take(limits::TRACKER_TEXT_MAX).collect();
+        if self.trackers.says(tracker, &text) {
+            self.ctx.event(Event::TrackerWarning { tracker, text });
         }
     }
 

@@ -192,20 +192,29 @@ impl Engine {
 
     fn run_due(&mut self) {
         let now = self.ctx.now;
+        let mut unanswered = Vec::new();
         for (info_hash, torrent) in &mut self.torrents {
             let due = torrent.deadline().is_some_and(|(due, _)| due <= now);
             // One to which something happened may have something due as well that its deadline does not show yet.
             if due || self.touched.contains(info_hash) {
                 self.touched.insert(*info_hash);
                 torrent.timeout(&mut self.ctx);
+                unanswered.append(&mut torrent.unanswered(now));
             }
+        }
+        for (tracker, since) in unanswered {
+            self.tracker_silent(tracker, since);
         }
         self.trackers.connect_due(&mut self.ctx);
     }
 
     fn settle(&mut self) {
         let mut changed = false;
-        for info_hash in core::mem::take(&mut self.touched) {
+        let mut touched = core::mem::take(&mut self.touched);
+        // In turn: always beginning with the first, its peers would get all tokens of the upload limit.
+        let after = self.ctx.served_last.map(|last| touched.split_off(&last)).unwrap_or_default();
+        let (last, after) = after.into_iter().partition::<Vec<_>, _>(|of| Some(*of) == self.ctx.served_last);
+        for info_hash in after.into_iter().chain(touched).chain(last) {
             let torrent = self.torrents.get_mut(&info_hash);
             let active = torrent.is_some_and(|torrent| {
                 torrent.settle(&mut self.ctx);

@@ -40,7 +40,8 @@ pub enum Output {
         /// The whole text frame.
         text: String,
     },
-    /// Closes the WebSocket of a tracker that no torrent needs any more, after what was sent has left.
+    /// Closes the WebSocket of a tracker that no torrent needs any more, after what was sent has left, or of one that no
+    /// longer replies. No `TrackerClosed` is expected in return; the tracker may be connected again later.
     TrackerClose(TrackerId),
     /// Does some work and reports its result.
     Effect {

@@ -27,6 +27,10 @@ struct Tracker {
     socket: Socket,
     /// Attempts since it last said anything.
     failures: u32,
+    /// When it last said anything.
+    heard_at: Option<Instant>,
+    /// What people were last told that it said.
+    said: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +59,7 @@ impl Trackers {
         }
         let id = TrackerId(self.next_id);
         self.next_id += 1;
-        self.by_id.insert(id, Tracker { url: url.to_owned(), socket: Socket::Idle, failures: 0 });
+        self.by_id.insert(id, Tracker::new(url));
         Some(id)
     }
 
@@ -98,6 +102,15 @@ impl Trackers {
         }
     }
 
+    /// Tries again at once what waits for its next attempt.
+    pub(super) fn hurry(&mut self, ctx: &mut Context, id: TrackerId) {
+        if let Some(tracker) =
+            self.by_id.get_mut(&id).filter(|tracker| matches!(tracker.socket, Socket::Waiting(_)))
+        {
+            tracker.connect(ctx, id);
+        }
+    }
+
     /// A socket is open; answers whether it was expected.
     pub(super) fn opened(&mut self, id: TrackerId) -> bool {
         let Some(tracker) = self.by_id.get_mut(&id).filter(|tracker| tracker.socket == Socket::Connecting)
@@ -109,12 +122,26 @@ impl Trackers {
     }
 
     /// The tracker said something.
-    pub(super) fn spoke(&mut self, id: TrackerId) -> bool {
+    pub(super) fn spoke(&mut self, id: TrackerId, now: Instant) -> bool {
         let Some(tracker) = self.by_id.get_mut(&id).filter(|tracker| tracker.socket == Socket::Open) else {
             return false;
         };
-        tracker.failures = 0;
+        (tracker.failures, tracker.heard_at) = (0, Some(now));
         true
+    }
+
+    /// Whether its socket is open and nothing has come of it since then.
+    pub(super) fn is_silent(&self, id: TrackerId, since: Instant) -> bool {
+        let silent = |tracker: &Tracker| tracker.heard_at.is_none_or(|at| at < since);
+        self.is_open(id) && self.by_id.get(&id).is_some_and(silent)
+    }
+
+    /// Remembers what people are told that it said; answers whether that is new.
+    pub(super) fn says(&mut self, id: TrackerId, text: &str) -> bool {
+        let Some(tracker) = self.by_id.get_mut(&id) else { return false };
+        let new = tracker.said.as_deref() != Some(text);
+        tracker.said = Some(text.to_owned());
+        new
     }
 
     /// A socket closed or could not be opened; answers whether it was needed.
@@ -141,6 +168,10 @@ impl Trackers {
 }
 
 impl Tracker {
+    fn new(url: &str) -> Self {
+        Self { url: url.to_owned(), socket: Socket::Idle, failures: 0, heard_at: None, said: None }
+    }
+
     fn connect(&mut self, ctx: &mut Context, tracker: TrackerId) {
         self.socket = Socket::Connecting;
         ctx.actions.push_back(Action::Connect { tracker, url: self.url.clone() });

@@ -107,7 +107,4 @@ pub enum CloseReason {
         /// Number of bytes.
         length: usize,
     },
-    /// Metadata that does not match the info-hash.
-    #[error("the peer gave metadata that does not match the info-hash")]
-    BadMetadata,
 }

@@ -40,8 +40,6 @@ pub enum Heard {
         block: BlockRef,
         /// Its bytes.
         bytes: Bytes,
-        /// Whether it answers a request that still stood.
-        matched: Matched,
     },
     /// It asked for a block, which waits in its queue.
     Request,
@@ -186,13 +184,12 @@ impl Peer {
         let unrequested = CloseReason::UnrequestedBlock { piece, begin, length: bytes.len() };
         let block = layout.and_then(|layout| layout.block_at(piece, begin, bytes.len() as u32));
         let block = block.ok_or_else(|| unrequested.clone())?;
-        let matched = self.pipeline.received(block, now);
-        if matched == Matched::Unasked {
+        if self.pipeline.received(block, now) == Matched::Unasked {
             return Err(unrequested);
         }
         self.refusals.given();
         self.down.add(now, bytes.len() as u64);
-        Ok(Heard::Block { block, bytes, matched })
+        Ok(Heard::Block { block, bytes })
     }
 
     fn extended(

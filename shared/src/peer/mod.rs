@@ -28,7 +28,7 @@ use crate::limits;
 use crate::rate::RateMeter;
 use crate::time::Instant;
 use crate::wire::extension::metadata::MetadataMessage;
-use crate::wire::extension::{ExtendedHandshake, Ids, donthave};
+use crate::wire::extension::{ExtendedHandshake, Ids};
 use crate::wire::{Framer, Handshake, Message, Request, client_name};
 
 /// Longest wait for a handshake on an open connection; stock WebTorrent waits 25 s.
@@ -218,6 +218,16 @@ impl Peer {
         !self.choking && self.refusals.is_empty() && self.pieces.is_complete()
     }
 
+    /// The only pieces that may be, while it chokes us.
+    pub fn offers_only(&self) -> Option<&BTreeSet<PieceIndex>> {
+        self.choking.then_some(&self.allowed_fast)
+    }
+
+    /// Whether it refused so much that it is left alone for a while.
+    pub const fn refuses_all(&self) -> bool {
+        self.refusals.is_total()
+    }
+
     /// Whether it might give something now.
     pub fn may_give(&self) -> bool {
         self.interested_since.is_some() && (!self.choking || !self.allowed_fast.is_empty())
@@ -261,14 +271,6 @@ impl Peer {
             true => self.outbox.block(message),
             false => self.tell(&message),
         }
-    }
-
-    /// Says that we no longer have a piece, if the peer understands that.
-    pub fn tell_donthave(&mut self, piece: PieceIndex) {
-        let Some(id) = self.remote_ids.donthave else { return };
-        let mut payload = Vec::new();
-        donthave::encode(piece.get(), &mut payload);
-        self.tell(&Message::Extended { id, payload: payload.into() });
     }
 
     /// Tells our interest, where it changed.
@@ -366,6 +368,7 @@ impl Peer {
         self.last_received = now;
         self.opened_at = self.opened_at.max(now);
         self.pipeline.woke(now);
+        self.outbox.woke(now);
     }
 }
 

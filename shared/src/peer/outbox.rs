@@ -30,6 +30,8 @@ pub struct Outbox {
 pub struct Flushed {
     /// Payload bytes of blocks that went.
     pub payload: u64,
+    /// Bytes that went of what is subject to rate limits: blocks, and parts of metadata.
+    pub metered: u64,
     /// Whether blocks wait for the rate limit.
     pub limited: bool,
 }
@@ -119,12 +121,18 @@ impl Outbox {
         self.stuck_since
     }
 
+    /// The host slept: what did not drain meanwhile is not held against the peer.
+    pub fn woke(&mut self, now: Instant) {
+        self.stuck_since = self.stuck_since.map(|_| now);
+    }
+
     /// When anything was last sent.
     pub const fn last_sent(&self) -> Instant {
         self.last_sent
     }
 
-    /// Hands over what may go now, in sends of at most the remote's maximum.
+    /// Hands over what may go now, in sends of at most the remote's maximum. Under a rate limit blocks stop at one
+    /// [`TokenBucket::turn`], since others wait for the same tokens.
     pub fn flush(&mut self, now: Instant, upload: &mut TokenBucket, mut send: impl FnMut(Bytes)) -> Flushed {
         let mut flushed = Flushed::default();
         // Control messages may pass the mark that holds blocks back, but not without end.
@@ -167,6 +175,9 @@ impl Outbox {
             return;
         }
         while let Some(message) = self.blocks.front() {
+            if upload.turn().is_some_and(|turn| flushed.metered >= turn) {
+                return;
+            }
             let length = message.encoded_length();
             if !data.is_empty() && data.len() + length > self.send_max {
                 return;
@@ -176,6 +187,7 @@ impl Outbox {
                 return;
             }
             upload.take(now, length as u64);
+            flushed.metered += length as u64;
             if data.is_empty() {
                 data.reserve_exact(self.send_max.min(self.block_bytes).max(length));
             }

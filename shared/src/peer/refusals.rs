@@ -41,7 +41,12 @@ impl Refusals {
 
     /// Whether the peer should not be asked for this piece now.
     pub(super) fn covers(&self, piece: PieceIndex) -> bool {
-        self.in_a_row >= IN_A_ROW_MAX || self.pieces.contains(&piece)
+        self.is_total() || self.pieces.contains(&piece)
+    }
+
+    /// Whether the peer should not be asked for anything now.
+    pub(super) const fn is_total(&self) -> bool {
+        self.in_a_row >= IN_A_ROW_MAX
     }
 
     /// Whether the peer refuses nothing.

@@ -80,6 +80,14 @@ impl Upload {
         cancelled
     }
 
+    /// What is being read is to be read again: the storage that was to do it is closed.
+    pub fn read_again(&mut self) {
+        for reading in core::mem::take(&mut self.reads).into_values().rev() {
+            reading.requests.into_iter().rev().for_each(|request| self.queue.push_front(request));
+        }
+        self.reading_bytes = 0;
+    }
+
     /// The next read to do, while there is room ahead of what is sent.
     pub fn next_read(&mut self, layout: &Layout, outbox: &Outbox) -> Option<Read> {
         if self.reading_bytes + outbox.block_bytes() >= limits::UPLOAD_AHEAD {

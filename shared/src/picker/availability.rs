@@ -121,14 +121,21 @@ impl Availability {
         self.mix(number, bucket, rng);
     }
 
-    /// The untouched piece with the fewest copies that passes `offered`; with `all`, every piece does.
-    pub(super) fn rarest(&self, all: bool, offered: impl Fn(u32) -> bool) -> Option<u32> {
+    /// The untouched piece with the fewest copies that passes `offered`; with `all`, every piece does. `whole` is for
+    /// a peer that is counted as having everything.
+    pub(super) fn rarest(&self, all: bool, whole: bool, offered: impl Fn(u32) -> bool) -> Option<u32> {
         if all {
             return self.order.first().copied();
         }
         // What nobody counted has cannot be offered by a peer that is counted piece by piece.
-        let begin = self.starts.get(1).map_or(0, |start| *start as usize);
+        let begin = if whole { 0 } else { self.starts.get(1).map_or(0, |start| *start as usize) };
         self.order[begin..].iter().copied().find(|number| offered(*number))
+    }
+
+    /// Of these pieces the untouched one with the fewest copies.
+    pub(super) fn rarest_of(&self, few: impl Iterator<Item = u32>) -> Option<u32> {
+        let place = |number: &u32| self.position.get(*number as usize).copied().unwrap_or(NOWHERE);
+        few.filter(|number| place(number) != NOWHERE).min_by_key(place)
     }
 
     pub(super) fn pool_is_empty(&self) -> bool {

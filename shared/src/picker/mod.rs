@@ -27,6 +27,10 @@ pub trait View {
     fn offers(&self, piece: PieceIndex) -> bool;
     /// Whether every piece may be, so that none needs to be looked up.
     fn offers_all(&self) -> bool;
+    /// The only pieces that may be, where they are a handful: looked up one by one, instead of the whole pool.
+    fn offers_only(&self) -> Option<&BTreeSet<PieceIndex>>;
+    /// Whether it is counted as one that has everything ([`Picker::joined`]) instead of piece by piece.
+    fn counted_whole(&self) -> bool;
 }
 
 /// What a block that came means.
@@ -171,9 +175,15 @@ impl Picker {
 
     /// Takes the rarest piece that the peer offers out of the pool, memory allowing.
     fn begin(&mut self, view: &impl View) -> Option<PieceIndex> {
-        let number = self.availability.rarest(view.offers_all(), |number| {
-            self.layout.piece(number).is_some_and(|piece| view.offers(piece))
-        })?;
+        let number = match view.offers_only() {
+            Some(only) => {
+                let offered = only.iter().filter(|piece| view.offers(**piece));
+                self.availability.rarest_of(offered.map(|piece| piece.get()))
+            }
+            None => self.availability.rarest(view.offers_all(), view.counted_whole(), |number| {
+                self.layout.piece(number).is_some_and(|piece| view.offers(piece))
+            }),
+        }?;
         let piece = self.layout.piece(number)?;
         let size = u64::from(self.layout.piece_size(piece));
         // Two pieces may always be begun, or a torrent with huge pieces would never move.
@@ -270,14 +280,6 @@ impl Picker {
                 self.suspect.insert(piece);
             }
             self.back_to_pool(piece);
-        }
-    }
-
-    /// A stored piece can no longer be read and is missing again.
-    pub fn missing_again(&mut self, piece: PieceIndex) {
-        if !self.begun.contains_key(&piece) && !self.whole.contains(&piece) {
-            self.availability.give(piece.get(), &mut self.rng);
-            self.version += 1;
         }
     }
 

@@ -33,6 +33,14 @@ impl View for Peer {
     fn offers_all(&self) -> bool {
         self.has.is_full()
     }
+
+    fn offers_only(&self) -> Option<&BTreeSet<PieceIndex>> {
+        None
+    }
+
+    fn counted_whole(&self) -> bool {
+        self.whole
+    }
 }
 
 fn seed(number: u32, pieces: u32) -> Peer {

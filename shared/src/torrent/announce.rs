@@ -26,6 +26,9 @@ const LONELY: [Duration; 5] = [
 /// Wait after a refusal, doubled with each.
 const REFUSED: Duration = Duration::from_secs(60);
 
+/// Longest wait for the reply to an announce. A socket whose other end is gone without a word says nothing for ever.
+const REPLY_MAX: Duration = Duration::from_secs(30);
+
 /// Longest wait for offers to be made; the announce goes with those that are there then.
 pub(super) const GATHER_MAX: Duration = Duration::from_secs(3);
 
@@ -52,7 +55,8 @@ pub(super) struct Entry {
     /// It knows on its present socket that we are here.
     told: bool,
     completed: bool,
-    awaiting: bool,
+    /// Since when a reply is waited for.
+    awaiting: Option<Instant>,
     sent_at: Instant,
     interval: Duration,
     refusals: u32,
@@ -96,7 +100,7 @@ impl Announcer {
             wanted: 0,
             told: false,
             completed: false,
-            awaiting: false,
+            awaiting: None,
             sent_at: now,
             interval: INTERVAL,
             refusals: 0,
@@ -160,7 +164,7 @@ impl Announcer {
         if entry.told {
             entry.next = Some(entry.next.filter(|_| needs_peers).map_or(regular, |next| next.min(regular)));
         }
-        entry.awaiting = false;
+        entry.awaiting = None;
         entry.refusals = 0;
         entry.state = TrackerState::Working;
         entry.seeds = reply.complete.or(entry.seeds);
@@ -178,8 +182,9 @@ impl Announcer {
         about_this: bool,
         now: Instant,
     ) -> bool {
-        let Some(entry) = self.of(tracker).filter(|entry| about_this || entry.awaiting) else { return false };
-        entry.awaiting = false;
+        let concerned = |entry: &&mut Entry| about_this || entry.awaiting.is_some();
+        let Some(entry) = self.of(tracker).filter(concerned) else { return false };
+        entry.awaiting = None;
         entry.state = TrackerState::Refused;
         entry.message = Some(reason.chars().take(limits::TRACKER_TEXT_MAX).collect());
         entry.next = Some(now + REFUSED * 2_u32.pow(entry.refusals.min(5)));
@@ -252,7 +257,8 @@ impl Announcer {
             (true, true) => Event::Completed,
             (true, false) => Event::Update,
         });
-        (entry.told, entry.completed, entry.awaiting) = (true, false, true);
+        (entry.told, entry.completed) = (true, false);
+        entry.awaiting.get_or_insert(ctx.now);
         entry.gather_until = None;
         entry.sent_at = ctx.now;
         let wait = if needs_peers {
@@ -276,7 +282,20 @@ impl Announcer {
     /// Whoever is not in the swarm yet waits until it is known what is here (`known`).
     pub(super) fn deadline(&self, known: bool) -> Option<(Instant, Timer)> {
         let due = |entry: &Entry| entry.gather_until.or(entry.next).filter(|_| entry.may_announce(known));
-        self.entries.iter().filter_map(due).min().map(|at| (at, Timer::Announce))
+        let late = self.entries.iter().filter_map(Entry::late_at);
+        self.entries.iter().filter_map(due).chain(late).min().map(|at| (at, Timer::Announce))
+    }
+
+    /// Trackers that have not replied in time, and since when each was waited for. That is said once an announce.
+    pub(super) fn unanswered(&mut self, now: Instant) -> Vec<(TrackerId, Instant)> {
+        let late = self.entries.iter_mut().filter(|entry| entry.late_at().is_some_and(|at| at <= now));
+        late.filter_map(|entry| Some((entry.tracker?, entry.awaiting.take()?))).collect()
+    }
+
+    /// The host slept: replies that it could not hear are waited for anew.
+    pub(super) fn woke(&mut self, now: Instant) {
+        let waiting = self.entries.iter_mut().filter_map(|entry| entry.awaiting.as_mut());
+        waiting.for_each(|since| *since = now);
     }
 
     /// What a host shows; `retry` says when the socket of a tracker is tried again.
@@ -299,6 +318,17 @@ impl Announcer {
         self.entries.iter().map(shown).collect()
     }
 
+    /// Whether the first socket to a tracker is still being opened.
+    pub(super) fn is_trying_first(&self) -> bool {
+        self.entries.iter().any(|entry| entry.tracker.is_some() && entry.state == TrackerState::Connecting)
+    }
+
+    /// Whether there may be others in the swarm: unless every tracker that told of members says that there are none.
+    pub(super) fn may_know_others(&self, we_are_complete: bool) -> bool {
+        let mut told = self.entries.iter().filter_map(|entry| entry.others(we_are_complete)).peekable();
+        told.peek().is_none() || told.any(|others| others != (0, 0))
+    }
+
     /// Whether any tracker has a socket.
     pub(super) fn is_connected(&self) -> bool {
         self.entries.iter().any(|entry| entry.connected)
@@ -309,6 +339,10 @@ impl Entry {
     /// Whether an announce is due, or waits for its offers.
     pub(super) fn is_due(&self, now: Instant, known: bool) -> bool {
         self.may_announce(known) && (self.gather_until.is_some() || self.next.is_some_and(|next| next <= now))
+    }
+
+    fn late_at(&self) -> Option<Instant> {
+        self.awaiting.map(|since| since + REPLY_MAX)
     }
 
     /// Whether its socket is open.
@@ -333,7 +367,7 @@ impl Entry {
     }
 
     fn silence(&mut self) {
-        (self.told, self.awaiting, self.completed) = (false, false, false);
+        (self.told, self.awaiting, self.completed) = (false, None, false);
         (self.next, self.gather_until) = (None, None);
     }
 }

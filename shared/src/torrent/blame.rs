@@ -1,3 +1,4 @@
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
@@ -7,6 +8,11 @@ use super::pieces::{Author, Verifying};
 use crate::id::PeerId;
 use crate::layout::PieceIndex;
 use crate::limits;
+use crate::time::Instant;
+
+/// How long a peer is banned the first time, and at most; four times longer with each further time. Not for ever: peer
+/// ids are public, and whoever gives bad pieces under the name of an honest seed would rob us of that.
+const BAN: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3_600));
 
 /// Who gave what is proven wrong, and who may have.
 ///
@@ -15,18 +21,27 @@ use crate::limits;
 #[derive(Debug, Default)]
 pub(super) struct Blame {
     suspicions: BTreeMap<PieceIndex, Vec<(Author, [u8; 20])>>,
-    banned: BTreeSet<PeerId>,
+    banned: BTreeMap<PeerId, Ban>,
     /// The same in order, to forget the oldest.
     order: VecDeque<PeerId>,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Ban {
+    until: Instant,
+    times: u32,
+}
+
 impl Blame {
-    pub(super) fn is_banned(&self, peer: &PeerId) -> bool {
-        self.banned.contains(peer)
+    pub(super) fn is_banned(&self, peer: &PeerId, now: Instant) -> bool {
+        self.banned.get(peer).is_some_and(|ban| now < ban.until)
     }
 
-    pub(super) fn ban(&mut self, peer: PeerId) {
-        if self.banned.insert(peer) {
+    pub(super) fn ban(&mut self, peer: PeerId, now: Instant) {
+        let times = self.banned.get(&peer).map_or(0, |ban| ban.times);
+        let (first, longest) = BAN;
+        let until = now + (first * 4_u32.pow(times.min(8))).min(longest);
+        if self.banned.insert(peer, Ban { until, times: times + 1 }).is_none() {
             self.order.push_back(peer);
         }
         if self.order.len() > limits::BANNED_MAX
@@ -111,8 +126,22 @@ mod tests {
     fn the_oldest_bans_are_forgotten() {
         let mut blame = Blame::default();
         let peer = |number: usize| PeerId(core::array::from_fn(|at| (number >> (8 * (at % 4))) as u8));
-        (0..=limits::BANNED_MAX).for_each(|number| blame.ban(peer(number)));
-        assert!(!blame.is_banned(&peer(0)));
-        assert!(blame.is_banned(&peer(1)) && blame.is_banned(&peer(limits::BANNED_MAX)));
+        let now = Instant::ORIGIN;
+        (0..=limits::BANNED_MAX).for_each(|number| blame.ban(peer(number), now));
+        assert!(!blame.is_banned(&peer(0), now));
+        assert!(blame.is_banned(&peer(1), now) && blame.is_banned(&peer(limits::BANNED_MAX), now));
+    }
+
+    #[test]
+    fn a_ban_ends_and_the_next_lasts_longer() {
+        let mut blame = Blame::default();
+        let peer = PeerId([1; 20]);
+        let mut now = Instant::ORIGIN;
+        for seconds in [60, 240, 960, 3_600, 3_600] {
+            blame.ban(peer, now);
+            assert!(blame.is_banned(&peer, now + Duration::from_secs(seconds - 1)));
+            now = now + Duration::from_secs(seconds);
+            assert!(!blame.is_banned(&peer, now), "banned for more than {seconds} s");
+        }
     }
 }

@@ -28,6 +28,8 @@ pub struct Context {
     pub upload: TokenBucket,
     /// Bytes that may be asked of all peers.
     pub download: TokenBucket,
+    /// The torrent that got the last tokens of the upload limit.
+    pub served_last: Option<InfoHash>,
     /// Ids of offers are drawn from this: nobody may guess them.
     pub offer_ids: Rng,
     /// Offers that are made and not answered, of all torrents.
@@ -115,6 +117,13 @@ pub enum Job {
     Accept(ConnId),
 }
 
+impl Job {
+    /// Whether it is about pieces and the storage that is open, rather than about connections.
+    const fn is_of_storage(&self) -> bool {
+        !matches!(self, Self::Close | Self::Offer(_) | Self::Answer(_) | Self::Accept(_))
+    }
+}
+
 impl Context {
     /// A context in which nothing has happened.
     pub fn new(now: Instant, peer_id: PeerId, version: String, rng: &Rng) -> Self {
@@ -126,6 +135,7 @@ impl Context {
             peers_max: 0,
             upload: TokenBucket::new(None, now),
             download: TokenBucket::new(None, now),
+            served_last: None,
             offer_ids: rng.fork("offer ids"),
             offers_open: 0,
             actions: VecDeque::new(),
@@ -152,6 +162,11 @@ impl Context {
     /// The torrent is gone: nobody waits for its effects.
     pub fn forget_jobs(&mut self, torrent: InfoHash) {
         self.jobs.retain(|_, (of, _)| *of != torrent);
+    }
+
+    /// The storage of a torrent is closed: nobody waits for what it was to do.
+    pub fn forget_storage_jobs(&mut self, torrent: InfoHash) {
+        self.jobs.retain(|_, (of, job)| *of != torrent || !job.is_of_storage());
     }
 
     /// A new connection of a torrent.

@@ -21,7 +21,7 @@ impl Torrent {
             Heard::Unchoked | Heard::AllowedFast => self.look_again(conn),
             Heard::Wanting => self.fill_slots(ctx),
             Heard::Rejected(block) => self.give_back(conn, &[block]),
-            Heard::Block { block, bytes, matched: _ } => self.block_came(ctx, conn, block, bytes),
+            Heard::Block { block, bytes } => self.block_came(ctx, conn, block, bytes),
             Heard::Request => {}
             Heard::Metadata(message) => self.metadata_came(ctx, conn, message),
         }

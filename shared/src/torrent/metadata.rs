@@ -23,8 +23,11 @@ const BLOCK_TIMEOUT: Duration = Duration::from_secs(20);
 /// Blocks that a peer may refuse before it is left alone.
 const REFUSALS_MAX: u32 = 8;
 
-/// Refusals that a block which does not come in time counts for: two such, and others are asked.
+/// Refusals that a round counts for of which a block does not come in time: two such, and others are asked.
 const LATE_REFUSALS: u32 = REFUSALS_MAX / 2;
+
+/// How long refusals are remembered after the last: a peer that was busy, or asleep, may give after all.
+const REFUSALS_TTL: Duration = Duration::from_secs(60);
 
 /// Metadata on its way: of one length, from all peers that name that length.
 #[derive(Debug, Default)]
@@ -32,7 +35,8 @@ pub(super) struct MetadataFetch {
     size: usize,
     blocks: Vec<Option<(Bytes, PeerId)>>,
     asked: BTreeMap<u32, (ConnId, Instant)>,
-    refusals: BTreeMap<ConnId, u32>,
+    /// How many of each, and until when they are remembered.
+    refusals: BTreeMap<ConnId, (u32, Instant)>,
     /// After a mismatch with several givers: the one peer that is asked, so that its author is known.
     alone: Option<ConnId>,
     /// Whether there was a mismatch with several givers.
@@ -45,15 +49,29 @@ impl MetadataFetch {
         self.asked.retain(|_, (of, _)| *of != conn);
         self.refusals.remove(&conn);
         if self.alone == Some(conn) {
-            self.alone = None;
+            self.choose(None);
+        }
+    }
+
+    /// The host slept: what did not come meanwhile is not held against anybody.
+    pub(super) fn woke(&mut self, now: Instant) {
+        self.asked.values_mut().for_each(|(_, at)| *at = now);
+        self.refusals.clear();
+    }
+
+    /// Asks this peer alone. What came before of another is dropped: the whole is to have one author.
+    fn choose(&mut self, alone: Option<ConnId>) {
+        if alone != self.alone {
+            self.alone = alone;
             self.blocks.iter_mut().for_each(|block| *block = None);
             self.asked.clear();
         }
     }
 
-    /// When a block has been waited for long enough.
+    /// When a block has been waited for long enough, or a peer may be asked again.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.asked.values().map(|(_, at)| *at + BLOCK_TIMEOUT).min()
+        let late = self.asked.values().map(|(_, at)| *at + BLOCK_TIMEOUT);
+        late.chain(self.refusals.values().map(|(_, until)| *until)).min()
     }
 
     fn begin(&mut self, size: usize) {
@@ -63,8 +81,18 @@ impl MetadataFetch {
         self.alone = None;
     }
 
-    fn refuses(&self, conn: ConnId) -> bool {
-        self.refusals.get(&conn).is_some_and(|count| *count >= REFUSALS_MAX)
+    fn refuses(&self, conn: ConnId, now: Instant) -> bool {
+        self.refusals.get(&conn).is_some_and(|(count, until)| *count >= REFUSALS_MAX && now < *until)
+    }
+
+    fn refused(&mut self, conn: ConnId, count: u32, now: Instant) {
+        let (refusals, until) = self.refusals.entry(conn).or_insert((0, now));
+        (*refusals, *until) = (refusals.saturating_add(count), now + REFUSALS_TTL);
+    }
+
+    /// Whether a peer names a length that we take and has not refused what we asked for.
+    pub(super) fn gives(&self, peer: &Peer, now: Instant) -> bool {
+        size_of(peer).is_some() && !self.refuses(peer.conn, now)
     }
 
     /// A peer said anew what it has: what it refused before, it may give.
@@ -73,12 +101,12 @@ impl MetadataFetch {
     }
 
     /// Keeps a block, also one that came too late; not one that is here, or comes from a peer that is not asked.
-    fn take(&mut self, conn: ConnId, from: PeerId, number: u32, block: Bytes) {
+    fn take(&mut self, conn: ConnId, from: PeerId, number: u32, block: &Bytes, now: Instant) {
         let right = block.len() == self.block_length(number);
         if self.asked.get(&number).is_some_and(|(of, _)| *of == conn) {
             self.asked.remove(&number);
             if !right {
-                *self.refusals.entry(conn).or_default() += LATE_REFUSALS;
+                self.refused(conn, LATE_REFUSALS, now);
             }
         }
         let trusted = self.alone.is_none_or(|alone| alone == conn);
@@ -86,7 +114,8 @@ impl MetadataFetch {
             && right
             && trusted
         {
-            *slot = Some((block, from));
+            // As with blocks of pieces: kept as it is, it would hold on to all that came with it.
+            *slot = Some((Bytes::copy_from_slice(block), from));
             self.asked.remove(&number);
         }
     }
@@ -103,15 +132,15 @@ impl Torrent {
             return;
         }
         let fetch = &mut self.fetch;
-        let mut givers = givers(&self.peers, fetch, fetch.size);
+        let mut givers = givers(&self.peers, fetch, fetch.size, ctx.now);
         if givers.is_empty() {
             // Nobody is left who names this length; somebody may name another.
-            let Some(size) = most_named(&self.peers, fetch) else { return };
+            let Some(size) = most_named(&self.peers, fetch, ctx.now) else { return };
             fetch.begin(size);
-            givers = self::givers(&self.peers, fetch, size);
+            givers = self::givers(&self.peers, fetch, size, ctx.now);
         }
         if fetch.suspicious {
-            fetch.alone = fetch.alone.filter(|conn| givers.contains(conn)).or(givers.first().copied());
+            fetch.choose(fetch.alone.filter(|conn| givers.contains(conn)).or(givers.first().copied()));
             givers.retain(|conn| Some(*conn) == fetch.alone);
         }
         let mut next = 0;
@@ -144,7 +173,7 @@ impl Torrent {
             }
             MetadataMessage::Data { piece, total_size: _, block } => {
                 if let (Some(from), None) = (peer.peer_id(), &self.meta) {
-                    self.fetch.take(conn, from, piece, block);
+                    self.fetch.take(conn, from, piece, &block, ctx.now);
                     self.metadata_whole(ctx);
                     self.fetch_metadata(ctx);
                 }
@@ -152,7 +181,7 @@ impl Torrent {
             MetadataMessage::Reject { piece } => {
                 if self.fetch.asked.get(&piece).is_some_and(|(of, _)| *of == conn) {
                     self.fetch.asked.remove(&piece);
-                    *self.fetch.refusals.entry(conn).or_default() += 1;
+                    self.fetch.refused(conn, 1, ctx.now);
                     self.fetch_metadata(ctx);
                 }
             }
@@ -160,21 +189,19 @@ impl Torrent {
         }
     }
 
-    /// Blocks that were waited for long enough are asked of others.
+    /// Blocks that were waited for long enough are asked of others, with all else that the same peer was asked for: a
+    /// pause is one, however many blocks it holds up. Refusals that are old enough are forgotten.
     pub(super) fn metadata_timeout(&mut self, ctx: &Context) {
-        let late: Vec<(u32, ConnId)> = self
-            .fetch
-            .asked
-            .iter()
-            .filter(|(_, (_, at))| *at + BLOCK_TIMEOUT <= ctx.now)
-            .map(|(number, (conn, _))| (*number, *conn))
-            .collect();
-        if late.is_empty() {
+        let fetch = &mut self.fetch;
+        if fetch.deadline().is_none_or(|at| at > ctx.now) {
             return;
         }
-        for (number, conn) in late {
-            self.fetch.asked.remove(&number);
-            *self.fetch.refusals.entry(conn).or_default() += LATE_REFUSALS;
+        fetch.refusals.retain(|_, (_, until)| ctx.now < *until);
+        let late = fetch.asked.values().filter(|(_, at)| *at + BLOCK_TIMEOUT <= ctx.now);
+        let late: BTreeSet<ConnId> = late.map(|(conn, _)| *conn).collect();
+        fetch.asked.retain(|_, (conn, _)| !late.contains(conn));
+        for conn in late {
+            fetch.refused(conn, LATE_REFUSALS, ctx.now);
         }
         self.fetch_metadata(ctx);
     }
@@ -214,15 +241,15 @@ fn size_of(peer: &Peer) -> Option<usize> {
 }
 
 /// Peers that give metadata of this length.
-fn givers(peers: &BTreeMap<ConnId, Peer>, fetch: &MetadataFetch, size: usize) -> Vec<ConnId> {
-    let gives = |(conn, peer): &(&ConnId, &Peer)| size_of(peer) == Some(size) && !fetch.refuses(**conn);
+fn givers(peers: &BTreeMap<ConnId, Peer>, fetch: &MetadataFetch, size: usize, now: Instant) -> Vec<ConnId> {
+    let gives = |(_, peer): &(&ConnId, &Peer)| size_of(peer) == Some(size) && fetch.gives(peer, now);
     peers.iter().filter(gives).map(|(conn, _)| *conn).collect()
 }
 
 /// The length that most peers name; of several, the least.
-fn most_named(peers: &BTreeMap<ConnId, Peer>, fetch: &MetadataFetch) -> Option<usize> {
+fn most_named(peers: &BTreeMap<ConnId, Peer>, fetch: &MetadataFetch, now: Instant) -> Option<usize> {
     let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
-    for (_, peer) in peers.iter().filter(|(conn, _)| !fetch.refuses(**conn)) {
+    for (_, peer) in peers.iter().filter(|(_, peer)| fetch.gives(peer, now)) {
         if let Some(size) = size_of(peer) {
             *counts.entry(size).or_default() += 1;
         }

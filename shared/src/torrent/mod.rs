@@ -23,7 +23,8 @@ mod storage;
 mod timers;
 mod transfer;
 
-use std::collections::{BTreeMap, BTreeSet};
+use core::ops::Bound::{Excluded, Unbounded};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 pub use context::{Action, Context, Job};
@@ -85,7 +86,12 @@ pub struct Torrent {
     peers: BTreeMap<ConnId, Peer>,
     dials: BTreeMap<ConnId, Dial>,
     failed_dials: u32,
-    alone_since: Instant,
+    /// Since when the attempts go on of which none has led to anybody.
+    dialling_since: Instant,
+    /// Since when nobody is connected although a tracker knows of us.
+    alone_since: Option<Instant>,
+    /// Slots for colours that are free, longest unused first.
+    slots: VecDeque<u8>,
     offers: Offers,
     announcer: Announcer,
     /// Nobody was there to give what is missing when last looked at.
@@ -98,6 +104,8 @@ pub struct Torrent {
     have_at: Option<Instant>,
     /// Peers that wait for a rate limit.
     limited: BTreeSet<ConnId>,
+    /// Whoever got the last tokens of the upload limit.
+    served_last: Option<ConnId>,
     /// What the picker was like when all peers were last looked at.
     picker_seen: (u64, bool),
     down: RateMeter,
@@ -149,7 +157,9 @@ impl Torrent {
             peers: BTreeMap::new(),
             dials: BTreeMap::new(),
             failed_dials: 0,
-            alone_since: now,
+            dialling_since: now,
+            alone_since: None,
+            slots: (1..=31).collect(),
             offers: Offers::default(),
             announcer: Announcer::default(),
             needy: false,
@@ -158,6 +168,7 @@ impl Torrent {
             dirty: BTreeSet::new(),
             have_at: None,
             limited: BTreeSet::new(),
+            served_last: None,
             picker_seen: (0, false),
             down: RateMeter::default(),
             up: RateMeter::default(),
@@ -202,7 +213,7 @@ impl Torrent {
     pub fn settle(&mut self, ctx: &mut Context) {
         loop {
             self.look_for_work();
-            let Some(conn) = self.dirty.pop_first() else { break };
+            let Some(conn) = self.next_dirty() else { break };
             self.serve(ctx, conn);
         }
         let needy = self.needs_peers();
@@ -211,6 +222,15 @@ impl Torrent {
         }
         self.needy = needy;
         self.deadline = self.soonest(ctx);
+    }
+
+    /// The next connection to serve: in turn, beginning after the one that last got tokens of the upload limit. Always
+    /// beginning with the first, it would get them all.
+    fn next_dirty(&mut self) -> Option<ConnId> {
+        let after = self.served_last.and_then(|last| self.dirty.range((Excluded(last), Unbounded)).next());
+        let conn = after.or_else(|| self.dirty.first()).copied()?;
+        self.dirty.remove(&conn);
+        Some(conn)
     }
 
     /// When [`Torrent::timeout`] is to be called, and what for.

@@ -32,6 +32,14 @@ pub(super) struct Dial {
 }
 
 impl Torrent {
+    /// A connection to somebody is on its way.
+    pub(super) fn dial(&mut self, conn: ConnId, dial: Dial) {
+        if self.dials.is_empty() && self.failed_dials == 0 {
+            self.dialling_since = dial.since;
+        }
+        self.dials.insert(conn, dial);
+    }
+
     /// The data channel of a connection is open.
     pub fn connection_opened(&mut self, ctx: &mut Context, conn: ConnId, max_message: usize) {
         let dial = self.dials.remove(&conn);
@@ -85,6 +93,7 @@ impl Torrent {
         let Some(mut peer) = self.peers.remove(&conn) else { return };
         self.dirty.remove(&conn);
         self.limited.remove(&conn);
+        self.slots.extend((peer.slot != 0).then_some(peer.slot));
         self.fetch.left(conn);
         let owned = peer.pipeline.cancel_all();
         self.give_back(conn, &owned);
@@ -97,7 +106,7 @@ impl Torrent {
             self.fetch_metadata(ctx);
         }
         if !self.peers.values().any(|peer| peer.shaken().is_some()) {
-            self.alone_since = ctx.now;
+            self.alone_since = Some(ctx.now);
             if self.phase == Phase::Metadata {
                 self.set_phase(ctx, Phase::Connecting);
             }
@@ -109,7 +118,7 @@ impl Torrent {
         if peer_id == ctx.peer_id {
             return self.close_peer(ctx, conn, CloseReason::SelfConnection);
         }
-        if self.blame.is_banned(&peer_id) {
+        if self.blame.is_banned(&peer_id, ctx.now) {
             return self.close_peer(ctx, conn, CloseReason::Banned);
         }
         let same = |peer: &&Peer| peer.conn != conn && peer.peer_id() == Some(peer_id);
@@ -120,7 +129,11 @@ impl Torrent {
                 return;
             }
         }
-        let slot = self.free_slot();
+        // The slot longest unused, so that the colours of whoever left stay theirs for as long as possible.
+        let slot = self.slots.pop_front().unwrap_or(0);
+        if let Some(store) = &mut self.store {
+            store.forget_slot(slot);
+        }
         let ours = self.introduction(ctx);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.slot = slot;
@@ -135,11 +148,16 @@ impl Torrent {
     }
 
     /// Of two connections to the same peer, the one to close. Both sides come to the same answer: the connection that
-    /// the smaller peer id offered is kept, and of two offered by the same side the older.
+    /// the smaller peer id offered is kept, and of two offered by the same side the older. One that has carried payload
+    /// is kept in any case: peer ids are public, and nobody is to end an honest peer's connection by taking its name.
     fn which_of_two(&self, us: PeerId, them: PeerId, new: ConnId, old: (ConnId, bool)) -> ConnId {
         let (old, old_initiated) = old;
         let new_initiated = self.peers.get(&new).is_some_and(|peer| peer.initiated);
         let keep_ours = us < them;
+        let proven = |peer: &Peer| peer.down.total() + peer.up.total() > 0;
+        if self.peers.get(&old).is_some_and(proven) {
+            return new;
+        }
         if new_initiated != old_initiated && new_initiated == keep_ours { old } else { new }
     }
 
@@ -229,12 +247,12 @@ impl Torrent {
         }
     }
 
-    /// A peer gave bad pieces: never again.
+    /// A peer gave bad pieces: not again for a while.
     pub(super) fn ban(&mut self, ctx: &mut Context, peer_id: PeerId) {
-        if self.blame.is_banned(&peer_id) {
+        if self.blame.is_banned(&peer_id, ctx.now) {
             return;
         }
-        self.blame.ban(peer_id);
+        self.blame.ban(peer_id, ctx.now);
         self.bans += 1;
         ctx.event(Event::PeerBanned { torrent: self.info_hash, peer: peer_id });
         let of_peer = |peer: &&Peer| peer.peer_id() == Some(peer_id);
@@ -248,15 +266,12 @@ impl Torrent {
     pub fn woke(&mut self, now: Instant) {
         self.peers.values_mut().for_each(|peer| peer.woke(now));
         self.dials.values_mut().for_each(|dial| dial.since = now);
+        self.announcer.woke(now);
+        self.fetch.woke(now);
     }
 
     /// Number of connections that are open or on their way to somebody.
     pub(super) fn connections(&self) -> usize {
         self.peers.len() + self.dials.len()
-    }
-
-    fn free_slot(&self) -> u8 {
-        let taken = |slot: &u8| self.peers.values().any(|peer| peer.slot == *slot);
-        (1..=31).find(|slot| !taken(slot)).unwrap_or(0)
     }
 }

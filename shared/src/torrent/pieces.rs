@@ -15,7 +15,7 @@ pub(super) struct Author {
 
 /// The pieces of a torrent that are here, and the blocks of those on their way.
 ///
-/// Blocks stay as they came until their piece is whole; it is hashed and written from the same bytes. A piece is had
+/// Blocks stay apart until their piece is whole; it is hashed and written from the same bytes. A piece is had
 /// only once its hash matched and its write was acknowledged.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -78,7 +78,9 @@ impl Store {
         let blocks = layout.blocks(block.piece) as usize;
         let incoming = self.incoming.entry(block.piece).or_insert_with(|| vec![None; blocks]);
         if let Some(slot) = incoming.get_mut(block.number() as usize) {
-            *slot = Some((bytes, author));
+            // A block is a part of what came with it: kept as it is, it would hold on to all of that, and a peer that
+            // sends each block within a large message would have us hold many times what is counted.
+            *slot = Some((Bytes::copy_from_slice(&bytes), author));
         }
     }
 
@@ -140,6 +142,11 @@ impl Store {
         }
     }
 
+    /// Another peer gets this slot: what its last owner gave is not the newcomer's.
+    pub(super) fn forget_slot(&mut self, slot: u8) {
+        self.given_by.iter_mut().filter(|given| **given == slot).for_each(|given| *given = 0);
+    }
+
     fn count(&mut self, layout: &Layout, piece: PieceIndex) {
         let size = u64::from(layout.piece_size(piece));
         self.bytes += size;
@@ -156,4 +163,21 @@ fn main_author(authors: &[Author]) -> Option<Author> {
         *counts.entry(*author).or_default() += 1;
     }
     counts.into_iter().max_by_key(|(_, count)| *count).map(|(author, _)| author)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_does_not_hold_on_to_what_came_with_it() {
+        let layout = Layout::new(16_384, [16_384]).expect("valid");
+        let block = layout.piece(0).and_then(|piece| layout.block(piece, 0)).expect("in range");
+        let mut store = Store::new(&layout);
+        let message = Bytes::from(vec![7; 256 * 1024]);
+        let author = Author { conn: ConnId(1), peer: PeerId([1; 20]) };
+        store.keep(&layout, block, message.slice(..16_384), author);
+        assert!(message.is_unique(), "nothing else of the message is kept");
+        assert_eq!(store.assemble(block.piece), Some(vec![message.slice(..16_384)]));
+    }
 }

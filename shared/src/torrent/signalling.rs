@@ -2,10 +2,11 @@
 
 use super::announce::{GATHER_MAX, Stats};
 use super::peers::Dial;
-use super::{Action, Context, Effect, EffectResult, Event, Job, Phase, Torrent};
+use super::{Action, Context, Effect, EffectResult, Job, Phase, Torrent};
 use crate::id::{ConnId, OfferId, PeerId, TrackerId};
 use crate::limits;
 use crate::peer::CloseReason;
+use crate::time::Instant;
 use crate::tracker::ws::{AnnounceReply, ClientMessage};
 
 /// Connections with which we look for no more.
@@ -49,8 +50,14 @@ impl Torrent {
         }
     }
 
+    /// Trackers that have not replied in time, and since when each was waited for.
+    pub fn unanswered(&mut self, now: Instant) -> Vec<(TrackerId, Instant)> {
+        self.announcer.unanswered(now)
+    }
+
     /// The tracker replied to an announce.
-    pub fn announced(&mut self, tracker: TrackerId, reply: &AnnounceReply) {
+    pub fn announced(&mut self, ctx: &Context, tracker: TrackerId, reply: &AnnounceReply) {
+        self.alone_since.get_or_insert(ctx.now);
         let needs_peers = self.needs_peers();
         if self.announcer.replied(tracker, reply, needs_peers) {
             self.offers.undelivered(tracker);
@@ -59,7 +66,11 @@ impl Torrent {
 
     /// The tracker refuses. Answers whether that concerns this torrent.
     pub fn refused(&mut self, ctx: &Context, tracker: TrackerId, reason: &str, about_this: bool) -> bool {
-        self.announcer.refused(tracker, reason, about_this, ctx.now)
+        let concerned = self.announcer.refused(tracker, reason, about_this, ctx.now);
+        if concerned {
+            self.alone_since.get_or_insert(ctx.now);
+        }
+        concerned
     }
 
     /// Whether pieces or metadata are missing and nobody is there to give them.
@@ -187,12 +198,13 @@ impl Torrent {
         let room = self.connections() < ctx.peers_max && answering < limits::ANSWERS_PENDING_MAX;
         let known = self.peers.values().any(|known| known.peer_id() == Some(peer))
             || self.dials.values().any(|dial| dial.remote == peer);
-        if !self.is_active() || peer == ctx.peer_id || self.blame.is_banned(&peer) || known || !room {
+        if !self.is_active() || peer == ctx.peer_id || self.blame.is_banned(&peer, ctx.now) || known || !room
+        {
             return;
         }
         let conn = ctx.new_conn(self.info_hash);
         let answer_to = Some((tracker, offer_id));
-        self.dials.insert(conn, Dial { since: ctx.now, remote: peer, initiated: false, answer_to });
+        self.dial(conn, Dial { since: ctx.now, remote: peer, initiated: false, answer_to });
         ctx.effect(self.info_hash, Job::Answer(conn), Effect::Answer { conn, sdp });
     }
 
@@ -229,14 +241,14 @@ impl Torrent {
         let connected = self.peers.values().any(|known| known.peer_id() == Some(peer));
         let reason = if peer == ctx.peer_id {
             CloseReason::SelfConnection
-        } else if self.blame.is_banned(&peer) {
+        } else if self.blame.is_banned(&peer, ctx.now) {
             CloseReason::Banned
         } else if connected {
             CloseReason::Duplicate
         } else if self.connections() >= ctx.peers_max {
             CloseReason::TooManyPeers
         } else {
-            self.dials.insert(conn, Dial { since: ctx.now, remote: peer, initiated: true, answer_to: None });
+            self.dial(conn, Dial { since: ctx.now, remote: peer, initiated: true, answer_to: None });
             return ctx.effect(self.info_hash, Job::Accept(conn), Effect::Accept { conn, sdp });
         };
         ctx.close(conn, reason);
@@ -261,12 +273,6 @@ impl Torrent {
             Job::Read { conn, number } => self.read_done(ctx, conn, number, result),
             Job::Open | Job::Check(_) | Job::Persist | Job::Close => self.storage_done(ctx, job, result),
         }
-    }
-
-    /// A tracker said something that a person should know.
-    pub fn warned(&self, ctx: &mut Context, tracker: TrackerId, text: &str) {
-        let text = text.chars().take(limits::TRACKER_TEXT_MAX).collect();
-        ctx.event(Event::TrackerWarning { tracker, text });
     }
 }
 

@@ -46,17 +46,17 @@ pub enum Waiting {
     },
     /// A tracker answered; nobody has connected for `since_ms`.
     Peers {
-        /// Since the first announce, or since the last peer left.
+        /// Since a tracker first replied, or since the last peer left.
         since_ms: u64,
     },
-    /// Somebody was found, and a connection has been tried for `since_ms`.
+    /// Somebody was found, and a connection has been tried for `since_ms`, or is tried again when they are met again.
     Connection {
-        /// Since the oldest attempt.
+        /// Since the oldest attempt that goes on; where none does, since the first of those that failed.
         since_ms: u64,
         /// Attempts that failed since anybody was last connected.
         failed: u32,
     },
-    /// Connected, but no peer has a piece that is missing.
+    /// Connected, but no peer has a piece that is missing; in [`Phase::Metadata`], none gives the metadata.
     Pieces,
     /// Connected to somebody who has pieces, but they have had us choked for `since_ms`.
     Unchoke {

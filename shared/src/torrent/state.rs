@@ -30,6 +30,34 @@ impl Torrent {
         }
     }
 
+    /// Every piece is here by another way: the storage is opened again, for the host to find what is shared in place.
+    pub fn share(&mut self, ctx: &mut Context, meta: Arc<Metainfo>) {
+        if self.have().is_some_and(|have| have.is_full()) {
+            return;
+        }
+        self.shared_here = true;
+        if self.meta.is_some() {
+            self.ask_for_nothing();
+            self.leave_storage(ctx);
+        }
+        self.learn(ctx, meta);
+        match self.is_active() {
+            true => self.open_storage(ctx),
+            false => self.resume(ctx),
+        }
+        self.announcer.hurry(ctx.now);
+    }
+
+    /// Takes all requests back. Blocks that come all the same are not kept.
+    fn ask_for_nothing(&mut self) {
+        for (conn, peer) in &mut self.peers {
+            let asked = peer.pipeline.cancel_all();
+            asked.iter().for_each(|block| peer.tell_cancel(*block));
+            self.dirty.insert(*conn);
+        }
+        self.wasted += self.store.as_mut().map_or(0, Store::discard_all);
+    }
+
     /// What is stored is known: fetch, wait to be told to, or give.
     pub(super) fn ready(&mut self, ctx: &mut Context) {
         if !self.is_active() {
@@ -65,7 +93,7 @@ impl Torrent {
 
     fn resume(&mut self, ctx: &mut Context) {
         self.failure = None;
-        self.alone_since = ctx.now;
+        self.alone_since = None;
         self.failed_dials = 0;
         self.announcer.activate(ctx.now);
         if self.meta.is_none() {

@@ -90,6 +90,13 @@ impl Torrent {
         field
     }
 
+    /// Whether nobody who is connected gives the metadata, each having had the time to say that they do.
+    fn lacks_metadata(&self, now: Instant, shaken: &[&Peer]) -> bool {
+        let settled =
+            |peer: &Peer| peer.shaken().is_some_and(|shaken| now.saturating_since(shaken.at) >= STILL);
+        self.meta.is_none() && shaken.iter().all(|peer| settled(peer) && !self.fetch.gives(peer, now))
+    }
+
     /// What the torrent waits for, where it does not move.
     fn waiting(&self, now: Instant, retry: impl Fn(TrackerId) -> Option<Instant>) -> Option<Waiting> {
         if !matches!(self.phase, Phase::Connecting | Phase::Metadata | Phase::Downloading) {
@@ -103,15 +110,22 @@ impl Torrent {
                 return Some(Waiting::Connection { since_ms: since_ms(since), failed: self.failed_dials });
             }
             if !self.announcer.is_connected() {
+                if self.announcer.is_trying_first() {
+                    return None;
+                }
                 let next = self.trackers().filter_map(retry).min();
                 return Some(Waiting::Tracker {
                     retry_ms: next.map_or(0, |at| at.saturating_since(now).as_millis() as u64),
                 });
             }
-            return Some(Waiting::Peers { since_ms: since_ms(self.alone_since) });
+            if self.failed_dials > 0 && self.announcer.may_know_others(self.is_complete()) {
+                let since_ms = since_ms(self.dialling_since);
+                return Some(Waiting::Connection { since_ms, failed: self.failed_dials });
+            }
+            return self.alone_since.map(|since| Waiting::Peers { since_ms: since_ms(since) });
         }
         if self.phase != Phase::Downloading {
-            return None;
+            return self.lacks_metadata(now, &shaken).then_some(Waiting::Pieces);
         }
         let givers: Vec<&&Peer> = shaken.iter().filter(|peer| peer.missing > 0).collect();
         if givers.is_empty() {

@@ -52,8 +52,11 @@ impl Torrent {
         ctx.effect(self.info_hash, Job::Open, Effect::Open { torrent: self.info_hash, metainfo: meta });
     }
 
-    /// Lets the host close the storage; what comes of effects under way is still heard.
+    /// Lets the host close the storage. What comes of its effects under way is not heard: it would be taken for what comes
+    /// of the storage that is opened next.
     pub(super) fn close_storage(&mut self, ctx: &mut Context, erase: bool) {
+        ctx.forget_storage_jobs(self.info_hash);
+        self.peers.values_mut().for_each(|peer| peer.upload.read_again());
         if self.meta.is_some() && (erase || !self.storage.is_closed()) {
             ctx.effect(self.info_hash, Job::Close, Effect::Close { torrent: self.info_hash, erase });
         }
@@ -172,6 +175,11 @@ impl Torrent {
     /// A stored piece could not be read: the source is gone or the storage fails.
     pub(super) fn unreadable(&mut self, ctx: &mut Context, failure: EffectFailure) {
         self.fail(ctx, failure);
+        self.leave_storage(ctx);
+    }
+
+    /// Closes the storage; nothing is known to be here until it is opened again.
+    pub(super) fn leave_storage(&mut self, ctx: &mut Context) {
         self.close_storage(ctx, false);
         self.picker = None;
         if let (Some(meta), Some(store)) = (&self.meta, &mut self.store) {

@@ -33,6 +33,14 @@ impl View for PeerView<'_> {
     fn offers_all(&self) -> bool {
         self.0.offers_all()
     }
+
+    fn offers_only(&self) -> Option<&BTreeSet<PieceIndex>> {
+        self.0.offers_only()
+    }
+
+    fn counted_whole(&self) -> bool {
+        self.0.counted_whole
+    }
 }
 
 impl Torrent {
@@ -66,7 +74,13 @@ impl Torrent {
             if peer.is_stalled() {
                 return self.close_peer(ctx, conn, CloseReason::Stalled);
             }
-            if flushed.payload == 0 {
+            if flushed.metered == 0 {
+                return;
+            }
+            if ctx.upload.turn().is_some() {
+                // The tokens are everybody's: whoever got some goes to the end of the queue.
+                (self.served_last, ctx.served_last) = (Some(conn), Some(self.info_hash));
+                self.dirty.insert(conn);
                 return;
             }
         }
@@ -75,7 +89,7 @@ impl Torrent {
     /// Fills the pipeline of a peer.
     fn ask(&mut self, ctx: &mut Context, conn: ConnId) {
         let (Some(picker), Some(peer)) = (&mut self.picker, self.peers.get_mut(&conn)) else { return };
-        if self.phase != Phase::Downloading || !peer.may_give() {
+        if self.phase != Phase::Downloading || !peer.may_give() || peer.refuses_all() {
             return;
         }
         let room = peer.pipeline.room();

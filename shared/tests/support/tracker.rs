@@ -14,6 +14,8 @@ pub struct Tracker {
     /// Refuses every announce with this; whether the info-hash is named.
     pub refuse: Option<(String, bool)>,
     pub relayed: u32,
+    /// Takes everything and says nothing.
+    pub mute: bool,
     /// Keeps the offers of the first announce until somebody else announces, so that both sides' offers cross.
     pub eager: bool,
     kept: Vec<(PeerId, Vec<Offer>)>,
@@ -29,6 +31,9 @@ pub struct Member {
 impl Tracker {
     /// Takes a message; answers with who gets what.
     pub fn message(&mut self, host: usize, url: &str, text: &str) -> Vec<(usize, String)> {
+        if self.mute {
+            return Vec::new();
+        }
         match Request::parse(text).expect("a valid request") {
             Request::Announce(announce) => self.announce(host, url, announce),
             Request::Answer(answer) => {
