@@ -466,6 +466,11 @@ pub fn failure(failure: &EffectFailure) -> String {
         }
     }
 }
+pub const NOT_ASKED: &str =
+    "The part of the page that moves files did not hear that. Try it again; if it stays so, reload the page.";
+pub const NOT_DISCARDED: &str =
+    "It could not be deleted: another tab uses it. Close that tab, then try again.";
+pub const TOO_MANY: &str = "This tab has as many transfers as it can have. Remove one first.";
 pub const FAILED: &str = "This transfer stopped. What is verified is safe; try again.";
 pub const TRY_AGAIN: &str = "Try again";
 

@@ -19,6 +19,7 @@ use crate::platform::listener::Listener;
 use crate::platform::message::{self, Port as _};
 use crate::platform::{JsError, scope};
 use crate::protocol::{FilesUpdate, FromWorker, ToWorker, TransferUpdate};
+use crate::text;
 
 /// Notices that are kept; older ones go.
 const NOTICES_MAX: usize = 50;
@@ -102,7 +103,7 @@ impl Bridge {
     /// Posts a message; it waits until the worker is started.
     pub(super) fn post(&self, message: ToWorker, cloned: Vec<JsValue>) {
         if let Err(error) = self.outbox.post(message, Vec::new(), cloned) {
-            self.notice(Level::Error, None, format!("The engine could not be asked: {error}"));
+            self.lost(&error);
         }
     }
 
@@ -113,7 +114,7 @@ impl Bridge {
         let waiting = std::mem::take(&mut *self.outbox.waiting.borrow_mut());
         for (message, moved, cloned) in waiting {
             if let Err(error) = self.outbox.post(message, moved, cloned) {
-                self.notice(Level::Error, None, format!("The engine could not be asked: {error}"));
+                self.lost(&error);
             }
         }
     }
@@ -139,6 +140,14 @@ impl Bridge {
         self.opening.borrow_mut().insert(request, opened);
         self.post(ToWorker::OpenTorrent { request, metainfo }, Vec::new());
         answer
+    }
+
+    /// A message could not be posted. Where the worker is gone, that is said already.
+    fn lost(&self, error: &JsError) {
+        leptos::logging::error!("the engine could not be asked: {error}");
+        if !matches!(self.state.worker.get_untracked(), WorkerState::Failed(_)) {
+            self.notice(Level::Error, None, text::NOT_ASKED.to_owned());
+        }
     }
 
     fn number_request(&self) -> u32 {
@@ -184,7 +193,8 @@ impl Bridge {
         Ok(())
     }
 
-    fn fail(&self, reason: &str) {
+    /// The worker cannot go on, or could not begin.
+    pub(super) fn fail(&self, reason: &str) {
         self.state.worker.set(WorkerState::Failed(reason.to_owned()));
         self.opening.borrow_mut().clear();
         self.connections.close_all();

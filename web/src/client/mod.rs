@@ -247,9 +247,8 @@ async fn start_engine(bridge: Rc<Bridge>, loaded: oneshot::Receiver<()>) {
             force_memory: site::query_has("storage", "memory"),
             held: held::recall(),
         })),
-        Err(error) => {
-            bridge.notice(Level::Error, None, format!("The page does not know where it is: {error}"))
-        }
+        // A page that was given by no server has none to ask.
+        Err(error) => bridge.fail(&error.to_string()),
     }
 }
 

@@ -19,13 +19,10 @@ pub fn Banners() -> impl IntoView {
     let plain = Memo::new(move |_| can.with(|can| can.complete && !can.secure_context));
     let no_webrtc = Memo::new(move |_| can.with(|can| can.complete && !can.webrtc));
     let in_memory = Memo::new(move |_| can.with(|can| can.complete && can.secure_context && !can.opfs));
-    let failed = move || match worker.get() {
-        WorkerState::Failed(reason) => Some(reason),
-        _ => None,
-    };
+    let failed = Memo::new(move |_| worker.with(|worker| matches!(worker, WorkerState::Failed(_))));
     view! {
         <div class="banners">
-            {move || failed().map(|reason| view! { <Failed reason/> })}
+            <Show when=move || failed.get()><Failed/></Show>
             <Show when=move || no_webrtc.get()><p class="banner wrong" data-testid="error"><Icon sign=Sign::Warning/><span>{text::NO_WEBRTC}</span></p></Show>
             <Show when=move || plain.get()><PlainHttp cap=can.with_untracked(|can| can.memory_cap_bytes)/></Show>
             <Show when=move || in_memory.get()><p class="banner" data-testid="notice"><Icon sign=Sign::Warning/><span>{text::NO_OPFS}" "{move || text::in_memory(can.with(|can| can.memory_cap_bytes))}</span></p></Show>
@@ -63,13 +60,14 @@ fn PlainHttp(cap: u64) -> impl IntoView {
     }
 }
 
+/// Nothing works; why is in the diagnostics.
 #[component]
-fn Failed(reason: String) -> impl IntoView {
+fn Failed() -> impl IntoView {
     let ui = use_ui();
     view! {
         <div class="banner wrong" data-testid="error">
             <Icon sign=Sign::Warning/>
-            <span>{text::WORKER_FAILED} " " <span class="note">{reason}</span></span>
+            <span>{text::WORKER_FAILED}</span>
             <button type="button" on:click=move |_| ui.copy(diagnostics::of(ui, None), text::DIAGNOSTICS_COPIED)>{text::COPY_DIAGNOSTICS}</button>
         </div>
     }

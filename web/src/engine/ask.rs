@@ -136,7 +136,8 @@ impl Host {
             let discarded = library.discard(torrent, slot).await;
             pump.run(move |host| {
                 if let Err(error) = discarded {
-                    host.notice(Level::Warning, Some(torrent), format!("It could not be deleted: {error}"));
+                    web_sys::console::warn_1(&format!("{torrent}/{slot}: {error}").into());
+                    host.notice(Level::Warning, Some(torrent), text::NOT_DISCARDED);
                 }
                 host.tell_stored();
             });

@@ -1,6 +1,7 @@
 //! What the engine tells, for people.
 
 use shared::engine::{Event, Phase};
+use shared::limits;
 
 use super::host::Host;
 use crate::client::Level;
@@ -22,7 +23,13 @@ impl Host {
                 self.sources.remove(&torrent);
                 self.failures.remove(&torrent);
             }
-            Event::Refused { torrent, reason } => self.notice(Level::Warning, torrent, reason),
+            // One more than fits is the person's to mend; the rest (of a torrent that was just removed) is not.
+            Event::Refused { torrent, reason } => {
+                web_sys::console::warn_1(&reason.into());
+                if self.engine.snapshot(self.now).torrents.len() >= limits::TORRENTS_MAX {
+                    self.notice(Level::Warning, torrent, text::TOO_MANY);
+                }
+            }
             // The transfer's status says it, in words; the reason as it came is for whoever looks into it.
             Event::Failed { torrent, failure } => {
                 self.publisher.hurry();

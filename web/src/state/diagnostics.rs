@@ -5,7 +5,7 @@ use serde::Serialize;
 use shared::id::InfoHash;
 
 use super::Ui;
-use crate::client::{Capabilities, Notice, TransferView};
+use crate::client::{Capabilities, Notice, TransferView, WorkerState};
 use crate::document;
 
 #[derive(Serialize)]
@@ -13,6 +13,8 @@ struct Report {
     version: &'static str,
     browser: String,
     capabilities: Capabilities,
+    /// Why the engine worker stopped, as it came.
+    stopped: Option<String>,
     notices: Vec<Notice>,
     transfer: Option<TransferView>,
 }
@@ -34,6 +36,10 @@ pub fn of(ui: Ui, info_hash: Option<InfoHash>) -> String {
         version: env!("CARGO_PKG_VERSION"),
         browser: document::window().navigator().user_agent().unwrap_or_default(),
         capabilities: state.capabilities.get_untracked(),
+        stopped: match state.worker.get_untracked() {
+            WorkerState::Failed(reason) => Some(reason),
+            WorkerState::Starting | WorkerState::Ready => None,
+        },
         notices: state.notices.get_untracked(),
         transfer,
     };
