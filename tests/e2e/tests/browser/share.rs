@@ -19,6 +19,7 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::new("share_by_keyboard_alone", keyboard),
         Test::new("link_pasted_into_the_field", pasted),
         Test::new("the_same_files_have_one_link", one_link),
+        Test::new("torrent_file_shows_foreign_trackers_before_asking_them", foreign),
         Test::new("assistive_tools_find_names", names),
     ]
 }
@@ -196,5 +197,27 @@ async fn check_names(tab: &Tab, view: &str) -> Result<()> {
     ensure!(page["title"].as_str().is_some_and(|title| !title.is_empty()), "{view}: no title");
     ensure!(page["headings"] == 1, "{view}: {} headings of the first level", page["headings"]);
     ensure!(page["live"].as_u64() > Some(0), "{view}: nothing is announced");
+    Ok(())
+}
+
+/// A `.torrent` of five bytes that names a tracker of somebody else.
+const FOREIGN: &str = "d8:announce19:wss://other.example4:infod6:lengthi5e4:name5:a.txt12:piece lengthi16384e\
+    6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
+
+/// Nobody but this origin is contacted before the person has seen whom else the file names.
+async fn foreign(context: Arc<Context>) -> Result<()> {
+    let tracker = context.tracker().await?;
+    let file = context.scratch().join("foreign.torrent");
+    std::fs::write(&file, FOREIGN)?;
+    let tab = context.profile("leech").await?.tab().await?;
+    page::open(&tab, &tracker.origin()).await?;
+    tab.choose("input#files", &[&file]).await?;
+    let named = "document.querySelector('[data-testid=foreign]')?.innerText.includes('other.example')";
+    tab.wait::<bool>("the foreign tracker by name", named, LONG).await?;
+    let asked: String = tab
+        .eval("[...document.querySelectorAll('section:not([data-testid=foreign]) > .trackers .url')].map((it) => it.textContent).join(' ')")
+        .await?;
+    ensure!(asked.contains("/announce"), "our own tracker is not in the list: {asked:?}");
+    ensure!(!asked.contains("other.example"), "a foreign tracker was asked unseen: {asked:?}");
     Ok(())
 }
