@@ -74,9 +74,8 @@ fn said(view: &TransferView) -> Option<Status> {
         Phase::Ready => tracker_trouble(torrent),
         Phase::Connecting => Some(waiting(view).unwrap_or_else(|| calm(text::LOOKING))),
         Phase::Metadata => Some(match &torrent.waiting {
-            Some(Waiting::Data { .. } | Waiting::Pieces | Waiting::Unchoke { .. }) | None => {
-                calm(text::FETCHING_LIST)
-            }
+            Some(Waiting::Pieces) => held(text::NO_LIST),
+            Some(Waiting::Data { .. } | Waiting::Unchoke { .. }) | None => calm(text::FETCHING_LIST),
             Some(_) => waiting(view).unwrap_or_else(|| calm(text::FETCHING_LIST)),
         }),
         Phase::Downloading => waiting(view),
