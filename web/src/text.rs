@@ -110,6 +110,11 @@ pub fn pieces(count: u32) -> String {
     plural(u64::from(count), "piece", "pieces")
 }
 
+/// Who is there besides this tab, as a meeting server counts them.
+pub fn others(count: u64) -> String {
+    if count == 0 { "nobody else".to_owned() } else { plural(count, "other", "others") }
+}
+
 /// `3 people`.
 pub fn people(count: usize) -> String {
     plural(count as u64, "person", "people")

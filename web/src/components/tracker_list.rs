@@ -61,7 +61,8 @@ fn words(tracker: &TrackerSnapshot) -> (&'static str, String) {
     };
     if tracker.state == TrackerState::Working {
         let known = u64::from(tracker.seeds.unwrap_or(0)) + u64::from(tracker.leechers.unwrap_or(0));
-        line = [&line, " \u{b7} ", &text::people(known as usize)].concat();
+        // It counts this tab as well.
+        line = [&line, " \u{b7} ", &text::others(known.saturating_sub(1))].concat();
     }
     if let Some(message) = tracker.message.as_ref().filter(|_| tracker.state == TrackerState::Working) {
         line = [&line, " \u{b7} ", message].concat();
