@@ -77,7 +77,8 @@ pub const LOOKING: &str = "Looking for people who have this file\u{2026}";
 pub const NOBODY_ONLINE: &str = "Nobody with this file is online right now. The sender may have closed their tab. We'll start the moment they come back.";
 pub const WONT_CONNECT: &str = "We found them, but your networks won't connect directly (firewall or NAT).";
 pub const FOUND_THEM: &str = "Found someone. Connecting\u{2026}";
-pub const NO_LIST: &str = "Connected, but nobody here has the list of files yet. It will start when somebody who has it comes.";
+pub const NO_LIST: &str =
+    "Connected, but nobody here has the list of files yet. It will start when somebody who has it comes.";
 pub const FETCHING_LIST: &str = "Connected. Fetching the list of files\u{2026}";
 pub const CHECKING: &str = "Checking what is already on this device\u{2026}";
 pub const NO_PIECES: &str =
