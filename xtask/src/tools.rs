@@ -41,6 +41,12 @@ impl Tools {
         })
     }
 
+    /// What runs WebAssembly tests in a browser; it comes with wasm-bindgen.
+    pub(crate) fn test_runner(&self) -> Option<PathBuf> {
+        let name = format!("wasm-bindgen-test-runner{}", env::consts::EXE_SUFFIX);
+        Some(self.wasm_bindgen.with_file_name(name)).filter(|runner| runner.exists())
+    }
+
     /// What is part of the identity of a page built with these.
     pub(crate) fn identity(&self) -> String {
         let optimiser = if self.wasm_opt.is_some() { BINARYEN } else { "none" };

@@ -13,6 +13,7 @@ use crate::apt;
 use crate::page::{self, Flavour};
 use crate::shell::{self, Tally};
 use crate::tidy::{self, Tree};
+use crate::tools::Tools;
 use crate::wasm_toolchain::{Preference, TARGET, WasmToolchain};
 use crate::workspace::Workspace;
 
@@ -51,6 +52,8 @@ enum Area {
     Documentation,
     /// Clippy on the page, as WebAssembly
     LintWeb,
+    /// The page's storage in a worker of a real browser
+    Storage,
     /// The page and the tracker in release
     Build,
     /// The page in real browsers
@@ -81,7 +84,9 @@ impl Args {
             let step = Instant::now();
             shell::say(&format!("test: {area}"));
             let outcome = match area {
-                Area::Browser if self.no_browser => Ok(Outcome::Skipped("--no-browser".to_owned())),
+                Area::Browser | Area::Storage if self.no_browser => {
+                    Ok(Outcome::Skipped("--no-browser".to_owned()))
+                }
                 Area::Browser if report.failed(Area::Build) => {
                     Ok(Outcome::Skipped("there is no tracker to test".to_owned()))
                 }
@@ -124,6 +129,7 @@ impl Args {
                 let (mut cargo, which) = self.of_web(workspace)?;
                 Ok(Outcome::Ran([native, documentation(&mut cargo, &which)?].into_iter().sum()))
             }
+            Area::Storage => self.storage(workspace),
             Area::Build => {
                 page::build(workspace, Flavour::Release, &self.toolchain)?;
                 build::tracker(workspace, Flavour::Release)?;
@@ -152,6 +158,25 @@ impl Args {
         }
         check(cargo.arg("clippy").args(which).args(["--all-targets", "--", "-D", "warnings"]))
             .map(Outcome::Ran)
+    }
+
+    fn storage(&self, workspace: &Workspace) -> Result<Outcome> {
+        let (mut cargo, which) = self.of_web(workspace)?;
+        let runner = Tools::find(false)?.test_runner();
+        let Some(runner) = runner.filter(|_| which.contains(&TARGET)) else {
+            return Ok(Outcome::Skipped(
+                "needs rustup's wasm32 target and wasm-bindgen-test-runner".to_owned(),
+            ));
+        };
+        install_chromium()?;
+        let driver = shell::which("chromedriver").context("no chromedriver in PATH")?;
+        cargo
+            .args(["test", "--no-fail-fast"])
+            .args(which)
+            .args(["--test", "storage_conformance"])
+            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner)
+            .env("CHROMEDRIVER", driver);
+        tests(&mut cargo)
     }
 
     fn browser(&self, workspace: &Workspace) -> Result<Outcome> {
