@@ -27,8 +27,13 @@ pub fn TrackerList(info_hash: InfoHash, view: RwSignal<TransferView>) -> impl In
 #[component]
 fn TrackerLine(view: RwSignal<TransferView>, place: usize) -> impl IntoView {
     let ui = use_ui();
-    let line =
-        Memo::new(move |_| view.with(|view| view.torrent.trackers.get(place).map(words)).unwrap_or_default());
+    let line = Memo::new(move |_| {
+        view.with(|view| {
+            let connected = view.torrent.peers.len() as u64;
+            view.torrent.trackers.get(place).map(|tracker| words(tracker, connected))
+        })
+        .unwrap_or_default()
+    });
     let url = move || {
         view.with(|view| {
             view.torrent.trackers.get(place).map(|tracker| tracker.url.clone()).unwrap_or_default()
@@ -48,7 +53,7 @@ fn TrackerLine(view: RwSignal<TransferView>, place: usize) -> impl IntoView {
 }
 
 /// A dot, and what it stands for.
-fn words(tracker: &TrackerSnapshot) -> (&'static str, String) {
+fn words(tracker: &TrackerSnapshot, connected: u64) -> (&'static str, String) {
     let next = tracker.next_ms.map(units::elapsed);
     let (dot, mut line) = match tracker.state {
         TrackerState::Connecting => ("idle", text::TRACKER_CONNECTING.to_owned()),
@@ -61,8 +66,8 @@ fn words(tracker: &TrackerSnapshot) -> (&'static str, String) {
     };
     if tracker.state == TrackerState::Working {
         let known = u64::from(tracker.seeds.unwrap_or(0)) + u64::from(tracker.leechers.unwrap_or(0));
-        // It counts this tab as well.
-        line = [&line, " \u{b7} ", &text::others(known.saturating_sub(1))].concat();
+        // It counts this tab as well, and counted when it was last asked.
+        line = [&line, " \u{b7} ", &text::others(known.saturating_sub(1).max(connected))].concat();
     }
     if let Some(message) = tracker.message.as_ref().filter(|_| tracker.state == TrackerState::Working) {
         line = [&line, " \u{b7} ", message].concat();
