@@ -101,8 +101,14 @@ macro_rules! number {
 }
 
 number! {
-    /// A connection to one remote peer, from the moment the engine asks for it. Never reused.
+    /// A connection to one remote peer, from the moment the engine asks for it. Never reused. The engine numbers those that
+    /// it asks for; those that come in are numbered by the host from [`ConnId::INCOMING`].
     ConnId(u32)
+}
+
+impl ConnId {
+    /// The first connection that came in; the engine's own numbers stay below.
+    pub const INCOMING: Self = Self(1 << 31);
 }
 number! {
     /// One announce URL in use; shared by all torrents that name it. Never reused.

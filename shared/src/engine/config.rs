@@ -14,6 +14,17 @@ pub struct Config {
     pub upload_slots: usize,
     /// Connections of one torrent; at most [`limits::PEERS_PER_TORRENT`].
     pub peers_per_torrent: usize,
+    /// The host can open TCP connections and ask HTTP and UDP trackers.
+    pub dials: bool,
+    /// The host can make WebRTC connections, hence ask WebSocket trackers.
+    pub offers: bool,
+    /// The host can fetch from web seeds (BEP 19).
+    pub web_seeds: bool,
+    /// TCP port on which the host takes connections, told to trackers and peers.
+    pub listen_port: Option<u16>,
+    /// Addresses of private networks, this host and its link may be dialled (RFC 1918, 4193, 6890). Off, an address that a
+    /// stranger names leads nowhere but into the public internet.
+    pub private_addresses: bool,
     /// Bytes a second to all peers together; `None` is no limit.
     pub upload_limit: Option<u64>,
     /// Bytes a second from all peers together; `None` is no limit.
@@ -27,6 +38,11 @@ impl Default for Config {
             version: concat!("Piecemeal ", env!("CARGO_PKG_VERSION")).to_owned(),
             upload_slots: 10,
             peers_per_torrent: limits::PEERS_PER_TORRENT,
+            dials: false,
+            offers: true,
+            web_seeds: false,
+            listen_port: None,
+            private_addresses: false,
             upload_limit: None,
             download_limit: None,
         }

@@ -1,7 +1,9 @@
+use core::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::{Command, EffectResult};
-use crate::id::{ConnId, EffectId, TrackerId};
+use crate::id::{ConnId, EffectId, InfoHash, TrackerId};
 
 /// What happened. Inputs that name a connection, tracker or effect that is already closed are ignored.
 #[derive(Clone, Debug)]
@@ -17,6 +19,17 @@ pub enum Input {
         /// Most bytes that the remote takes in one message (`maxMessageSize` of the SCTP transport); for a byte
         /// stream, as many as the host likes in one send.
         max_message: usize,
+    },
+    /// Somebody connected to a port of the host and named a torrent in the handshake (BEP 3), which the host has read that
+    /// far. The whole stream, handshake included, follows as `ConnectionData`. A torrent that is unknown, inactive or has
+    /// enough peers answers with [`super::Output::Close`].
+    ConnectionIncoming {
+        /// Numbered by the host from [`ConnId::INCOMING`], never twice.
+        conn: ConnId,
+        /// Where it comes from.
+        address: SocketAddr,
+        /// From its handshake.
+        info_hash: InfoHash,
     },
     /// Bytes arrived. Boundaries between messages mean nothing: a connection is a stream of bytes.
     ConnectionData {

@@ -115,6 +115,10 @@ impl Engine {
             Input::ConnectionOpened { conn, max_message } => {
                 self.with_conn(conn, |torrent, ctx| torrent.connection_opened(ctx, conn, max_message));
             }
+            Input::ConnectionIncoming { conn, address: _, info_hash: _ } => {
+                // Nothing is known of it: nothing to forget.
+                self.ctx.actions.push_back(Action::Close { conn, reason: CloseReason::Unreachable });
+            }
             Input::ConnectionData { conn, data } => {
                 self.with_conn(conn, |torrent, ctx| torrent.connection_data(ctx, conn, data));
             }

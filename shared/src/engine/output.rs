@@ -1,3 +1,5 @@
+use core::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::{Effect, Event, Timer};
@@ -25,6 +27,14 @@ pub enum Output {
         conn: ConnId,
         /// Why.
         reason: CloseReason,
+    },
+    /// Opens a TCP connection. The host answers with `ConnectionOpened` or `ConnectionClosed`. Only where
+    /// [`super::Config::dials`] is set.
+    Dial {
+        /// What it will be called.
+        conn: ConnId,
+        /// Where to.
+        address: SocketAddr,
     },
     /// Opens a WebSocket to a tracker.
     TrackerConnect {

@@ -264,6 +264,8 @@ impl Run {
             Effect::Write { .. } | Effect::Persist { .. } | Effect::Close { .. } | Effect::Accept { .. } => {
                 EffectResult::Done
             }
+            Effect::Announce { .. } => EffectResult::Announced(Box::default()),
+            Effect::Fetch { .. } => EffectResult::Done,
         }
     }
 
@@ -286,6 +288,7 @@ impl Run {
                     }
                     self.effects.push((id, effect));
                 }
+                Output::Dial { conn, .. } => self.conns.push(conn),
                 Output::TrackerConnect { tracker, .. } => self.trackers.push(tracker),
                 Output::Close { .. }
                 | Output::TrackerSend { .. }

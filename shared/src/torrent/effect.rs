@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::id::{ConnId, InfoHash};
 use crate::metainfo::Metainfo;
+use crate::tracker::{AnnounceRequest, AnnounceResponse};
 
 /// Work that only a host can do. Every effect gets exactly one `Input::EffectDone` with its id, in any order,
 /// except that effects on one torrent's storage are done in the order in which they were given.
@@ -77,6 +78,27 @@ pub enum Effect {
         /// The remote offer.
         sdp: String,
     },
+    /// Announces to a tracker over HTTP or UDP; the URL's scheme says which. Result: [`EffectResult::Announced`], or
+    /// [`EffectFailure::Refused`] with the tracker's own words.
+    Announce {
+        /// Announce URL: `http`, `https` or `udp`.
+        url: String,
+        /// What to tell it.
+        request: Box<AnnounceRequest>,
+    },
+    /// Fetches bytes of one file from a web seed (BEP 19) with a Range request, without following redirects to another
+    /// host. They come as `ConnectionData` of `conn` while they arrive; the effect ends after the last one. Result:
+    /// [`EffectResult::Done`] once exactly `length` bytes were given. `Output::Close` of `conn` breaks it off.
+    Fetch {
+        /// The web seed.
+        conn: ConnId,
+        /// The file's own URL.
+        url: String,
+        /// First byte within that file.
+        offset: u64,
+        /// Number of bytes, at least 1.
+        length: u64,
+    },
     /// Gives the remote answer to a connection that made an offer. Result: [`EffectResult::Done`].
     Accept {
         /// Which connection.
@@ -99,6 +121,8 @@ pub enum EffectResult {
     Sdp(String),
     /// Storage is ready.
     Opened(Opened),
+    /// A tracker replied.
+    Announced(Box<AnnounceResponse>),
     /// It could not be done.
     Failed(EffectFailure),
 }
@@ -126,6 +150,9 @@ pub enum EffectFailure {
     /// A file that is seeded in place is gone or was changed since it was hashed.
     #[error("the file is gone or was changed: {0}")]
     Changed(String),
+    /// The other side refuses, in its own words, bounded: a tracker's failure reason, an HTTP status.
+    #[error("refused: {0}")]
+    Refused(String),
     /// The host has no way to do this (no WebRTC, no storage).
     #[error("not possible here: {0}")]
     Unsupported(String),

@@ -221,6 +221,7 @@ impl World {
                     self.hosts[host].closed.push((conn, reason));
                     self.close(host, conn, ClosedBy::Remote);
                 }
+                Output::Dial { conn, address } => panic!("{conn} to {address}: no host dials yet"),
                 Output::TrackerConnect { tracker, url } => self.connect(host, tracker, url),
                 Output::TrackerSend { tracker, text } => self.tell(host, tracker, text),
                 Output::TrackerClose(tracker) => {

@@ -88,7 +88,11 @@ impl Disk {
                 }
                 EffectResult::Done
             }
-            Effect::Offer { .. } | Effect::Answer { .. } | Effect::Accept { .. } => return None,
+            Effect::Offer { .. }
+            | Effect::Answer { .. }
+            | Effect::Accept { .. }
+            | Effect::Announce { .. }
+            | Effect::Fetch { .. } => return None,
         })
     }
 

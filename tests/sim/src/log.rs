@@ -61,6 +61,7 @@ impl Log {
                 writeln!(self.text, "send {conn} {} {:08x}", data.len(), sum(data))
             }
             Output::Close { conn, reason } => writeln!(self.text, "close {conn} {reason}"),
+            Output::Dial { conn, address } => writeln!(self.text, "dial {conn} {address}"),
             Output::TrackerConnect { tracker, url } => writeln!(self.text, "connect {tracker} {url}"),
             Output::TrackerSend { tracker, text } => {
                 writeln!(self.text, "tell {tracker} {} {:08x}", text.len(), sum(text.as_bytes()))
@@ -96,6 +97,10 @@ impl Log {
             Effect::Close { erase, .. } => writeln!(self.text, "effect {id} close erase={erase}"),
             Effect::Offer { conn } => writeln!(self.text, "effect {id} offer {conn}"),
             Effect::Answer { conn, .. } => writeln!(self.text, "effect {id} answer {conn}"),
+            Effect::Announce { url, .. } => writeln!(self.text, "effect {id} announce {url}"),
+            Effect::Fetch { conn, url, offset, length } => {
+                writeln!(self.text, "effect {id} fetch {conn} {url} {offset}+{length}")
+            }
             Effect::Accept { conn, .. } => writeln!(self.text, "effect {id} accept {conn}"),
         }
     }

@@ -278,6 +278,7 @@ impl World {
                 running.open.remove(&conn);
                 self.close(host, conn);
             }
+            Output::Dial { conn, address } => unreachable!("{conn} to {address}: no host dials yet"),
             Output::TrackerConnect { tracker, .. } => self.tracker_connect(host, tracker),
             Output::TrackerSend { tracker, text } => {
                 if let Some(socket) = running.trackers.get(&tracker).copied() {

@@ -25,6 +25,8 @@ impl Host {
                 }
                 Output::Send { conn, data } => self.send(conn, &data),
                 Output::Close { conn, reason: _ } => self.close(conn),
+                // Not asked for: `Config::dials` is not set.
+                Output::Dial { conn, address: _ } => self.lose(conn, ClosedBy::Unreachable),
                 Output::TrackerConnect { tracker, url } => self.connect_tracker(tracker, &url),
                 Output::TrackerSend { tracker, text } => self.send_to_tracker(tracker, &text),
                 Output::TrackerClose(tracker) => drop(self.sockets.remove(&tracker)),
@@ -47,6 +49,11 @@ impl Host {
             Effect::Persist { torrent, record } => self.work(torrent, Work::Persist { id, record }),
             Effect::Close { torrent, erase } => self.close_store(id, torrent, erase),
             Effect::Hash { blocks } => self.pump.done(id, EffectResult::Digest(sha1(&blocks))),
+            // Not asked for: neither `Config::dials` nor `Config::web_seeds` is set.
+            Effect::Announce { .. } | Effect::Fetch { .. } => {
+                let why = "a browser reaches neither".to_owned();
+                self.pump.done(id, EffectResult::Failed(EffectFailure::Unsupported(why)));
+            }
             Effect::Offer { conn } => {
                 if self.begin_connection(id, conn, None) {
                     self.say(&FromWorker::Offer { effect: id, conn });
