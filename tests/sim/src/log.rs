@@ -31,6 +31,9 @@ impl Log {
             Input::ConnectionOpened { conn, max_message } => {
                 writeln!(self.text, "opened {conn} {max_message}")
             }
+            Input::ConnectionIncoming { conn, address, info_hash } => {
+                writeln!(self.text, "incoming {conn} {address} {info_hash}")
+            }
             Input::ConnectionData { conn, data } => {
                 writeln!(self.text, "data {conn} {} {:08x}", data.len(), sum(data))
             }
