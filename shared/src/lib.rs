@@ -25,5 +25,6 @@ pub mod text;
 pub mod time;
 pub mod torrent;
 pub mod tracker;
+pub mod units;
 pub mod url;
 pub mod wire;

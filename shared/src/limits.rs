@@ -77,6 +77,9 @@ pub const CLIENT_NAME_MAX: usize = 64;
 /// Longest `.torrent`: the info dictionary, and what stands beside it (trackers, web seeds, the piece layers of a hybrid).
 pub const TORRENT_MAX: usize = METADATA_MAX + 16 * 1024 * 1024;
 
+/// Most characters of a torrent's comment that are kept.
+pub const COMMENT_MAX: usize = 1_000;
+
 /// Most parts of a path within a torrent.
 pub const PATH_PARTS_MAX: usize = 32;
 

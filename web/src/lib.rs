@@ -20,4 +20,5 @@ pub mod sample;
 pub mod state;
 pub mod storage;
 pub mod text;
-pub mod units;
+
+pub use shared::units;

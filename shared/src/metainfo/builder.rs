@@ -32,6 +32,13 @@ pub enum BuildError {
     /// Lengths that make no torrent.
     #[error("{0}")]
     Layout(#[from] LayoutError),
+    /// A piece length that is asked for and that we do not create.
+    #[error(
+        "expected a piece length that is a power of two from {min} to {max}, got {0}",
+        min = limits::PIECE_LENGTH_MIN,
+        max = limits::PIECE_LENGTH_MAX_CREATED
+    )]
+    PieceLength(u32),
     /// Pieces without a hash.
     #[error("expected a hash for each piece, got none for {0}")]
     Unhashed(u32),
@@ -45,6 +52,7 @@ pub enum BuildError {
 pub struct Builder {
     name: String,
     folder: bool,
+    private: bool,
     files: Vec<FileEntry>,
     order: Vec<usize>,
     layout: Layout,
@@ -95,17 +103,27 @@ impl Builder {
         }
         let total = files.iter().fold(0_u64, |sum, (_, length)| sum.saturating_add(*length));
         let layout = Layout::new(u64::from(piece_length(total)), entries.iter().map(|file| file.length))?;
-        let pieces = layout.pieces() as usize;
-        Ok(Self {
-            name,
-            folder,
-            files: entries,
-            order,
-            hashes: vec![0; pieces * 20],
-            hashed: vec![false; pieces],
-            missing: layout.pieces(),
-            layout,
-        })
+        let (hashes, hashed, missing) = unhashed(&layout);
+        Ok(Self { name, folder, private: false, files: entries, order, hashes, hashed, missing, layout })
+    }
+
+    /// The same with another piece length than follows from the total; another info-hash than anybody else's, hence.
+    /// Hashes that were set are forgotten.
+    pub fn with_piece_length(mut self, length: u32) -> Result<Self, BuildError> {
+        let bounds = limits::PIECE_LENGTH_MIN..=limits::PIECE_LENGTH_MAX_CREATED;
+        if !length.is_power_of_two() || !bounds.contains(&length) {
+            return Err(BuildError::PieceLength(length));
+        }
+        self.layout = Layout::new(u64::from(length), self.files.iter().map(|file| file.length))?;
+        (self.hashes, self.hashed, self.missing) = unhashed(&self.layout);
+        Ok(self)
+    }
+
+    /// The same, private or not (BEP 27): a private torrent has another info-hash than one that is not.
+    #[must_use]
+    pub const fn with_private(mut self, private: bool) -> Self {
+        self.private = private;
+        self
     }
 
     /// Name of the torrent.
@@ -165,9 +183,18 @@ impl Builder {
             entries.key("name").bytes(&self.name);
             entries.key("piece length").integer(self.layout.piece_length());
             entries.key("pieces").bytes(&self.hashes);
+            if self.private {
+                entries.key("private").integer(1_u32);
+            }
         });
         Ok(Metainfo::from_info(Bytes::from(info))?)
     }
+}
+
+/// Hashes, which of them are set, and how many are not, before any is.
+fn unhashed(layout: &Layout) -> (Vec<u8>, Vec<bool>, u32) {
+    let pieces = layout.pieces() as usize;
+    (vec![0; pieces * 20], vec![false; pieces], layout.pieces())
 }
 
 /// Whether all paths begin with the same folder.

@@ -19,7 +19,7 @@ pub use error::MetainfoError;
 use crate::bencode::{Dictionary, Order, Value, Writer, decode, decode_prefix};
 use crate::id::InfoHash;
 use crate::layout::{Layout, PieceIndex};
-use crate::{limits, url};
+use crate::{limits, text, url};
 
 /// Metainfo of a torrent, parsed and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub struct Metainfo {
     private: bool,
     trackers: Vec<String>,
     web_seeds: Vec<String>,
+    comment: Option<String>,
 }
 
 /// One file.
@@ -62,6 +63,7 @@ impl Metainfo {
         let mut metainfo = Self::from_info(Bytes::copy_from_slice(info.raw()))?;
         metainfo.trackers = trackers(outer);
         metainfo.web_seeds = urls(outer.get(b"url-list"), url::WEB_SCHEMES, limits::WEB_SEEDS_PER_TORRENT);
+        metainfo.comment = outer.get(b"comment").and_then(Value::bytes).and_then(comment);
         Ok(metainfo)
     }
 
@@ -76,8 +78,20 @@ impl Metainfo {
         let read = info::read(dictionary, &info_hash)?;
         let hashes = info.slice_ref(read.hashes);
         let info::Info { name, folder, files, layout, private, .. } = read;
-        let (trackers, web_seeds) = (Vec::new(), Vec::new());
-        Ok(Self { info_hash, hashes, name, folder, files, layout, private, trackers, web_seeds, info })
+        let (trackers, web_seeds, comment) = (Vec::new(), Vec::new(), None);
+        Ok(Self {
+            info_hash,
+            hashes,
+            name,
+            folder,
+            files,
+            layout,
+            private,
+            trackers,
+            web_seeds,
+            comment,
+            info,
+        })
     }
 
     /// The torrent's identity.
@@ -128,12 +142,40 @@ impl Metainfo {
         &self.web_seeds
     }
 
+    /// The same torrent with these web seeds in place of those it named; each is checked, and the number bounded.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the first that is no such URL.
+    pub fn with_web_seeds(mut self, web_seeds: &[String]) -> Result<Self, url::UrlError> {
+        self.web_seeds.clear();
+        for web_seed in web_seeds.iter().take(limits::WEB_SEEDS_PER_TORRENT) {
+            let url = url::check(web_seed, url::WEB_SCHEMES)?;
+            if !self.web_seeds.contains(&url) {
+                self.web_seeds.push(url);
+            }
+        }
+        Ok(self)
+    }
+
+    /// What whoever made it had to say of it; safe to show, at most [`limits::COMMENT_MAX`] characters, not empty.
+    pub fn comment(&self) -> Option<&str> {
+        self.comment.as_deref()
+    }
+
+    /// The same torrent with another comment, made safe as in [`Metainfo::comment`].
+    #[must_use]
+    pub fn with_comment(mut self, text: &str) -> Self {
+        self.comment = comment(text.as_bytes());
+        self
+    }
+
     /// Whether peers may be had from its own trackers only (BEP 27).
     pub const fn is_private(&self) -> bool {
         self.private
     }
 
-    /// A whole `.torrent` with these trackers, each in a tier of its own (BEP 12), and its web seeds.
+    /// A whole `.torrent` with these trackers, each in a tier of its own (BEP 12), its web seeds and its comment.
     pub fn to_torrent(&self, trackers: &[String]) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.info.len() + 512);
         Writer::new(&mut out).dictionary(|entries| {
@@ -145,6 +187,9 @@ impl Metainfo {
                     }
                 });
             }
+            if let Some(comment) = &self.comment {
+                entries.key("comment").bytes(comment);
+            }
             entries.key("info").raw(&self.info);
             if !self.web_seeds.is_empty() {
                 entries.key("url-list").list(|urls| self.web_seeds.iter().for_each(|url| urls.bytes(url)));
@@ -152,6 +197,13 @@ impl Metainfo {
         });
         out
     }
+}
+
+/// A comment made safe to show; `None` if nothing is left of it.
+fn comment(bytes: &[u8]) -> Option<String> {
+    let bytes = bytes.get(..4 * limits::COMMENT_MAX).unwrap_or(bytes);
+    let shown = text::shown(String::from_utf8_lossy(bytes).trim(), limits::COMMENT_MAX);
+    (!shown.is_empty()).then_some(shown)
 }
 
 /// `announce` and `announce-list` as one list. What is no URL of a tracker is left out: it could not be used anyway.

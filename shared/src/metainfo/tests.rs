@@ -254,3 +254,37 @@ fn files_that_make_no_torrent_say_why() {
     let unhashed = Builder::new(None, &[(vec!["a".to_owned()], 20_000)]).expect("sound");
     assert_eq!(unhashed.finish().expect_err("refused"), BuildError::Unhashed(2));
 }
+
+#[test]
+fn private_and_piece_length_change_the_info_hash_and_nothing_else_does() {
+    let files = [(vec!["a.bin".to_owned()], 100_000)];
+    let finish = |mut builder: Builder| {
+        builder.layout().clone().all_pieces().for_each(|piece| builder.set_hash(piece, [7; 20]));
+        builder.finish().expect("complete")
+    };
+    let plain = || Builder::new(None, &files).expect("sound");
+    let usual = finish(plain());
+    let private = finish(plain().with_private(true));
+    let long = finish(plain().with_piece_length(65_536).expect("allowed"));
+    assert!(private.is_private() && !usual.is_private());
+    assert_eq!((usual.layout().pieces(), long.layout().pieces()), (7, 2));
+    assert!(usual.info_hash() != private.info_hash() && usual.info_hash() != long.info_hash());
+    assert_eq!(finish(plain().with_private(false)), usual);
+    for wrong in [0, 1, 8_192, 100_000, 8 << 20] {
+        assert_eq!(plain().with_piece_length(wrong).err(), Some(BuildError::PieceLength(wrong)));
+    }
+}
+
+#[test]
+fn what_stands_beside_the_info_dictionary_is_written_and_read() {
+    let plain = built(None, &[("a", 1)]);
+    let seeds = ["https://Host.example/a".to_owned(), "https://host.example/a".to_owned()];
+    let full = plain.clone().with_web_seeds(&seeds).expect("URLs").with_comment(" made\u{202e} here\0 ");
+    let read = Metainfo::parse(&full.to_torrent(&["udp://t.example:1".to_owned()])).expect("sound");
+    assert_eq!(read.info_hash(), plain.info_hash());
+    assert_eq!(read.comment(), Some("made here"));
+    assert_eq!(read.web_seeds(), &seeds[1..]);
+    assert_eq!(read.trackers(), ["udp://t.example:1"]);
+    assert!(plain.clone().with_web_seeds(&["ftp://host/a".to_owned()]).is_err());
+    assert_eq!(plain.with_comment("\0").comment(), None);
+}

@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 8] = [
     &["peer", "picker", "choker"],
     &["wire", "metainfo", "tracker", "magnet"],
     &["bencode"],
-    &["bitfield", "rate", "text", "url"],
+    &["bitfield", "rate", "text", "units", "url"],
     &["id", "layout"],
     &["time", "rng", "limits"],
 ];
