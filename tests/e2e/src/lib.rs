@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod cdp;
 pub mod files;
+pub mod firefox;
 pub mod memory;
 pub mod netns;
 pub mod page;

@@ -168,7 +168,7 @@ impl Args {
                 "needs rustup's wasm32 target and wasm-bindgen-test-runner".to_owned(),
             ));
         };
-        install_chromium()?;
+        install_browsers()?;
         let driver = shell::which("chromedriver").context("no chromedriver in PATH")?;
         cargo
             .args(["test", "--no-fail-fast"])
@@ -180,7 +180,7 @@ impl Args {
     }
 
     fn browser(&self, workspace: &Workspace) -> Result<Outcome> {
-        install_chromium()?;
+        install_browsers()?;
         let tracker = build::tracker(workspace, Flavour::Release)?;
         let mut cargo = workspace.cargo();
         cargo.args(["test", "--package", "e2e", "--no-fail-fast"]).env("PIECEMEAL_TRACKER", tracker);
@@ -228,13 +228,14 @@ fn has_component(program: &str) -> bool {
     shell::output(Command::new(program).arg("--version")).is_some()
 }
 
-fn install_chromium() -> Result<()> {
+fn install_browsers() -> Result<()> {
     let browser = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(shell::which);
     let driver = shell::which("chromedriver").filter(|driver| Path::new(driver).exists());
-    if browser.is_some() && driver.is_some() {
+    if browser.is_some() && driver.is_some() && shell::which("firefox-esr").is_some() {
         return Ok(());
     }
-    apt::install(&["chromium", "chromium-driver", "fonts-dejavu-core"], "to test the page in a real browser")
+    let packages = ["chromium", "chromium-driver", "firefox-esr", "fonts-dejavu-core"];
+    apt::install(&packages, "to test the page in real browsers")
 }
 
 /// What ran, and how it went.

@@ -1,5 +1,6 @@
 //! The browser tests, see `e2e::runner`.
 
+mod firefox;
 mod http;
 mod interop;
 mod obstacles;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         swarm::tests(),
         interop::tests(),
         obstacles::tests(),
+        firefox::tests(),
     ];
     runner::main(groups.into_iter().flatten().collect())
 }
