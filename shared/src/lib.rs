@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod bencode;
 pub mod bitfield;
 pub mod choker;

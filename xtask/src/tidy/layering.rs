@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 8] = [
     &["wire", "metainfo", "tracker", "magnet"],
     &["bencode"],
     &["bitfield", "rate", "text", "units", "url"],
-    &["id", "layout"],
+    &["address", "id", "layout"],
     &["time", "rng", "limits"],
 ];
 
