@@ -1,0 +1,227 @@
+//! One pump: whatever happens is queued, and one loop takes it in, one thing after the other.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use shared::bitfield::Bitfield;
+use shared::engine::{Command, Effect, EffectFailure, EffectResult, Engine, Event, Input, Output, Snapshot};
+use shared::id::{ConnId, EffectId, InfoHash, PeerId};
+use shared::metainfo::Metainfo;
+use shared::time::Instant;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::clock::Clock;
+use super::options::{Options, StartError};
+use crate::net::counters::Counters;
+use crate::net::transport::{DataTransport, Reports};
+use crate::storage::Place;
+
+/// What a handle asks for.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    Add { info_hash: InfoHash, place: Place, command: Command },
+    Command(Command),
+    Snapshot(oneshot::Sender<Snapshot>),
+    Metainfo(InfoHash, oneshot::Sender<Option<Arc<Metainfo>>>),
+    Have(InfoHash, oneshot::Sender<Option<Bitfield>>),
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// Reports of connections that may wait: at most so many reads of a socket are in memory beside what the engine holds.
+const REPORTS_QUEUED: usize = 64;
+
+/// The engine and everything that does what it says.
+pub(super) struct Pump {
+    pub(super) engine: Engine,
+    pub(super) clock: Clock,
+    pub(super) deadline: Option<Instant>,
+    pub(super) events: broadcast::Sender<Event>,
+    pub(super) places: BTreeMap<InfoHash, Place>,
+    pub(super) webrtc: Option<Arc<dyn DataTransport>>,
+    pub(super) routes: HashMap<ConnId, Route>,
+    /// Inputs that came of doing what the engine said; taken in before anything else.
+    pub(super) next: VecDeque<Input>,
+    pub(super) results: Results,
+    results_arriving: mpsc::UnboundedReceiver<Input>,
+    reports_arriving: mpsc::Receiver<Input>,
+    /// Effects that are worth waiting for when the client ends.
+    pub(super) unfinished: BTreeSet<EffectId>,
+    ending: Option<oneshot::Sender<()>>,
+}
+
+/// How a connection is reached.
+#[derive(Debug)]
+pub(super) enum Route {
+    /// A data channel of the WebRTC transport.
+    Channel,
+}
+
+/// A started pump, and what its handles tell.
+pub(super) struct Started {
+    pub(super) pump: Pump,
+    pub(super) local_address: Option<SocketAddr>,
+}
+
+/// Where effects say what came of them. How many wait is bounded by the engine: it has so many under way.
+#[derive(Clone, Debug)]
+pub(super) struct Results(mpsc::UnboundedSender<Input>);
+
+impl Results {
+    /// Tells what came of an effect; nobody may be left to hear it.
+    pub(super) fn done(&self, id: EffectId, result: EffectResult) {
+        self.input(Input::EffectDone { id, result });
+    }
+
+    pub(super) fn failed(&self, id: EffectId, failure: EffectFailure) {
+        self.done(id, EffectResult::Failed(failure));
+    }
+
+    pub(super) fn input(&self, input: Input) {
+        let _ = self.0.send(input);
+    }
+}
+
+impl Pump {
+    pub(super) fn start(
+        options: Options,
+        events: broadcast::Sender<Event>,
+        counters: Arc<Counters>,
+    ) -> Result<Started, StartError> {
+        let Options { engine: mut config, listen: _, webrtc, storage: _ } = options;
+        let (results, results_arriving) = mpsc::unbounded_channel();
+        let (reports, reports_arriving) = mpsc::channel(REPORTS_QUEUED);
+        let reports = Reports::new(reports, counters);
+        let webrtc = webrtc.map(|start| start(reports.clone())).transpose()?;
+        config.offers = webrtc.is_some();
+        let local_address: Option<SocketAddr> = None;
+        config.listen_port = local_address.map(|address| address.port());
+        let clock = Clock::start();
+        let engine = Engine::new(config, seed()?, clock.now(), Clock::unix());
+        let pump = Self {
+            engine,
+            clock,
+            deadline: None,
+            events,
+            places: BTreeMap::new(),
+            webrtc,
+            routes: HashMap::new(),
+            next: VecDeque::new(),
+            results: Results(results),
+            results_arriving,
+            reports_arriving,
+            unfinished: BTreeSet::new(),
+            ending: None,
+        };
+        Ok(Started { pump, local_address })
+    }
+
+    pub(super) fn peer_id(&self) -> PeerId {
+        self.engine.peer_id()
+    }
+
+    /// Takes in what happens until the last handle is gone, or until it was asked to end and everything is said and done.
+    pub(super) async fn run(mut self, mut arriving: mpsc::UnboundedReceiver<Arrival>) {
+        let mut alarm = std::pin::pin!(tokio::time::sleep_until(self.clock.at(Instant::ORIGIN)));
+        let mut armed = Instant::ORIGIN;
+        let (mut results, mut reports) = (Vec::new(), Vec::new());
+        loop {
+            // An alarm that is early is harmless, and setting it costs more than being called once too often.
+            if let Some(deadline) = self.deadline
+                && (deadline < armed || alarm.is_elapsed())
+            {
+                armed = deadline;
+                alarm.as_mut().reset(self.clock.at(deadline));
+            }
+            tokio::select! {
+                biased;
+                arrival = arriving.recv() => match arrival {
+                    Some(arrival) => self.arrive(arrival),
+                    None => return,
+                },
+                _ = self.results_arriving.recv_many(&mut results, 256) => {
+                    results.drain(..).for_each(|input| self.input(input));
+                }
+                _ = self.reports_arriving.recv_many(&mut reports, REPORTS_QUEUED) => {
+                    reports.drain(..).for_each(|input| self.input(input));
+                }
+                () = &mut alarm, if self.deadline.is_some() => self.input(Input::Timeout),
+            }
+            if self.ending.is_some() && self.unfinished.is_empty() {
+                break;
+            }
+        }
+        self.end().await;
+    }
+
+    /// Says the last goodbyes.
+    async fn end(self) {
+        if let Some(webrtc) = &self.webrtc {
+            webrtc.shutdown().await;
+        }
+        if let Some(ended) = self.ending {
+            let _ = ended.send(());
+        }
+    }
+
+    fn arrive(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Add { info_hash, place, command } => {
+                self.places.entry(info_hash).or_insert(place);
+                self.input(Input::Command(command));
+            }
+            Arrival::Command(command) => self.input(Input::Command(command)),
+            Arrival::Snapshot(answer) => drop(answer.send(self.engine.snapshot(self.clock.now()))),
+            Arrival::Metainfo(torrent, answer) => drop(answer.send(self.engine.metainfo(&torrent))),
+            Arrival::Have(torrent, answer) => drop(answer.send(self.engine.have(&torrent).cloned())),
+            Arrival::Shutdown(answer) => {
+                self.ending = Some(answer);
+                self.input(Input::Command(Command::Shutdown));
+            }
+        }
+    }
+
+    /// Lets the engine hear of something, and does what it says.
+    fn input(&mut self, input: Input) {
+        self.take_in(input);
+        while let Some(input) = self.next.pop_front() {
+            self.take_in(input);
+        }
+    }
+
+    fn take_in(&mut self, input: Input) {
+        match &input {
+            Input::ConnectionClosed { conn, .. } => drop(self.routes.remove(conn)),
+            Input::EffectDone { id, .. } => drop(self.unfinished.remove(id)),
+            _ => {}
+        }
+        self.engine.handle_input(self.clock.now(), input);
+        loop {
+            match self.engine.poll_output() {
+                Output::Timeout(next) => {
+                    self.deadline = next.map(|(deadline, _)| deadline);
+                    return;
+                }
+                output => self.perform(output),
+            }
+        }
+    }
+
+    pub(super) fn remember(&mut self, id: EffectId, effect: &Effect) {
+        use Effect::{Announce, Close, Persist, Write};
+        if matches!(effect, Announce { .. } | Close { .. } | Persist { .. } | Write { .. }) {
+            self.unfinished.insert(id);
+        }
+    }
+}
+
+/// All that the engine draws follows from it.
+fn seed() -> Result<[u8; 32], StartError> {
+    let mut seed = [0; 32];
+    let mut filled = 0;
+    while filled < seed.len() {
+        let got = rustix::rand::getrandom(&mut seed[filled..], rustix::rand::GetRandomFlags::empty());
+        filled += got.map_err(|errno| StartError::Random(errno.into()))?;
+    }
+    Ok(seed)
+}

@@ -1,0 +1,4 @@
+//! What goes over the network.
+
+pub mod counters;
+pub mod transport;
