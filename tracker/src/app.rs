@@ -16,7 +16,7 @@ use tracing::info;
 use crate::frontend::ws;
 use crate::listener::Place;
 use crate::state::AppState;
-use crate::{files, routes};
+use crate::{files, host, routes};
 
 /// All of the tracker behind one service. Requests need a `ConnectInfo<SocketAddr>`.
 pub(crate) fn app(state: Arc<AppState>) -> Router {
@@ -25,6 +25,7 @@ pub(crate) fn app(state: Arc<AppState>) -> Router {
         .route("/config.json", get(routes::config::config))
         .route("/stats.json", get(routes::stats::json))
         .route("/stats", get(routes::stats::page))
+        .route("/compare/{name}", get(routes::compare::report))
         .route("/files", any(files::redirect))
         .route("/files/", any(files::serve))
         .route("/files/{*path}", any(files::serve))
@@ -34,7 +35,8 @@ pub(crate) fn app(state: Arc<AppState>) -> Router {
 }
 
 async fn page(State(state): State<Arc<AppState>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
-    state.page.respond(&method, uri.path(), &headers)
+    let origins = host::host(&uri, &headers).map(|host| state.origins(host)).unwrap_or_default();
+    state.page.respond(&method, uri.path(), &headers, &origins)
 }
 
 /// Takes every WebSocket, whatever its path: announce URLs in the wild end in `/`, `/announce` and anything else. And

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::config::{CertificateSource, Config, NetLimits, TlsConfig};
+use crate::config::{CertificateSource, Config, Http1Port, NetLimits, TlsConfig};
 use crate::swarm::Limits;
 
 /// Introduces peers to each other and serves the page that makes them; files too, over HTTP/1.1 and HTTP/2.
@@ -20,8 +20,13 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443", env = "PIECEMEAL_LISTEN_TLS")]
     pub listen_tls: SocketAddr,
 
+    /// A second TLS port, for HTTP/1.1 only, so that a browser can compare both: an address, `off`, or `auto` for the port
+    /// after --listen-tls if it is free.
+    #[arg(long, value_name = "ADDRESS", default_value = "auto", env = "PIECEMEAL_LISTEN_TLS_HTTP1")]
+    pub listen_tls_http1: Http1Port,
+
     /// Open no TLS port.
-    #[arg(long, conflicts_with_all = ["listen_tls", "cert"])]
+    #[arg(long, conflicts_with_all = ["listen_tls", "listen_tls_http1", "cert"])]
     pub no_tls: bool,
 
     /// Certificate chain for the TLS port, PEM, the server's own first. Without it the tracker makes one.
@@ -108,7 +113,11 @@ impl Args {
         let interval = std::time::Duration::from_secs(u64::from(self.interval));
         Ok(Config {
             listen: self.listen,
-            tls: source.map(|source| TlsConfig { listen: self.listen_tls, source }),
+            tls: source.map(|source| TlsConfig {
+                listen: self.listen_tls,
+                http1: self.listen_tls_http1,
+                source,
+            }),
             lan: self.lan,
             files: self.files,
             names,

@@ -37,8 +37,36 @@ pub struct Config {
 pub struct TlsConfig {
     /// Where it listens; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// The second port, for HTTP/1.1 only.
+    pub http1: Http1Port,
     /// Where the certificate comes from.
     pub source: CertificateSource,
+}
+
+/// A TLS port that agrees on nothing but HTTP/1.1. Browsers take HTTP/2 wherever it is offered, so without such a port the
+/// two cannot be compared over the same TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Http1Port {
+    /// None.
+    Off,
+    /// Next to the TLS port, if it is free.
+    Auto,
+    /// Here.
+    At(SocketAddr),
+}
+
+impl std::str::FromStr for Http1Port {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            "auto" => Ok(Self::Auto),
+            address => {
+                address.parse().map(Self::At).map_err(|_| "expected an address and port, `auto` or `off`")
+            }
+        }
+    }
 }
 
 /// Where a certificate comes from.

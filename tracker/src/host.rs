@@ -9,19 +9,26 @@ use http::{StatusCode, Uri};
 
 use crate::config::Config;
 
-/// Whether a request may have been led here by somebody else's name. HTTP/2 has the name in the URI.
+/// The name or address by which a request calls the tracker, without the port; IPv6 in its brackets. HTTP/2 has it in the
+/// URI.
+pub(crate) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    let said = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let authority = uri.authority().map(|authority| authority.as_str()).or(said)?;
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let end = match authority.find(']') {
+        Some(bracket) if authority.starts_with('[') => bracket + 1,
+        _ => authority.find(':').unwrap_or(authority.len()),
+    };
+    authority.get(..end)
+}
+
+/// Whether a request may have been led here by somebody else's name.
 pub(crate) fn is_misled(config: &Config, uri: &Uri, headers: &HeaderMap) -> bool {
     if config.lan || !config.listen.ip().is_loopback() {
         return false;
     }
-    let said = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let Some(authority) = uri.authority().map(|authority| authority.as_str()).or(said) else { return false };
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let Some(host) = host(uri, headers) else { return false };
+    let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
     let known = host.parse::<std::net::IpAddr>().is_ok()
         || host == "localhost"
         || host.ends_with(".localhost")

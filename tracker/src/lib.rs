@@ -1,11 +1,12 @@
 //! The Piecemeal tracker: introduces peers to each other, serves the page to them, and the same files over HTTP/1.1 and
-//! HTTP/2. One port for everything in clear, one for everything over TLS.
+//! HTTP/2. One port for everything in clear, one for everything over TLS, and one for HTTP/1.1 over TLS.
 //!
 //! [`start`] binds the ports and says where it listens; [`Running::until`] serves until asked to end. The [`swarm`] store
 //! is pure and may be driven without any of the rest. For Unix: files are opened part by part below an open directory.
 
 mod app;
 pub mod cli;
+mod compare;
 pub mod config;
 pub mod error;
 mod files;
@@ -35,12 +36,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use self::config::{CertificateSource, Config, TlsConfig};
+use self::config::{CertificateSource, Config, Http1Port, TlsConfig};
 use self::error::StartError;
 use self::files::Files;
 use self::listener::Shared;
 use self::page::Page;
-use self::state::{AppState, Parts};
+use self::state::{AppState, Parts, Ports};
 use self::tls::Tls;
 
 /// Files that are open besides connections: listeners, logs, files being served.
@@ -53,7 +54,8 @@ const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
 pub struct Running {
     address: SocketAddr,
     clear: TcpListener,
-    tls: Option<(TcpListener, Tls, SocketAddr)>,
+    tls: Option<(TcpListener, Tls)>,
+    tls_http1: Option<TcpListener>,
     state: Arc<AppState>,
 }
 
@@ -76,27 +78,30 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
     }
     let clear = open(config.listen, config.lan, "--listen")?;
     let address = local(&clear, config.listen, "--listen")?;
-    let tls = match &config.tls {
-        Some(TlsConfig { listen, source }) => {
-            let listener = open(*listen, config.lan, "--listen-tls")?;
-            let local = local(&listener, *listen, "--listen-tls")?;
-            Some((listener, Tls::new(source, own_names(&config))?, local))
-        }
-        None => None,
-    };
+    let mut ports = Ports { clear: address, tls: None, tls_http1: None };
+    let (mut tls, mut tls_http1) = (None, None);
+    if let Some(TlsConfig { listen, http1, source }) = &config.tls {
+        let listener = open(*listen, config.lan, "--listen-tls")?;
+        let local = local(&listener, *listen, "--listen-tls")?;
+        tls = Some((listener, Tls::new(source, own_names(&config))?));
+        tls_http1 = open_http1(*http1, (*listen, local), config.lan)?;
+        ports.tls = Some(local);
+        ports.tls_http1 = tls_http1.as_ref().and_then(|listener| listener.local_addr().ok());
+    }
     let mut seed = [0; 32];
     aws_lc_rs::default_provider().secure_random.fill(&mut seed).map_err(|_| StartError::Random)?;
     let parts = Parts {
         page,
         files,
-        tls_address: tls.as_ref().map(|(_, _, address)| *address),
-        fingerprint: tls.as_ref().map(|(_, tls, _)| tls.fingerprint.clone()),
+        ports,
+        fingerprint: tls.as_ref().map(|(_, tls)| tls.fingerprint.clone()),
+        certificate_generated: tls.as_ref().is_some_and(|(_, tls)| tls.generated),
         seed,
         shutdown: CancellationToken::new(),
         tasks: TaskTracker::new(),
     };
     let state = Arc::new(AppState::new(config, parts));
-    Ok(Running { address, clear, tls, state })
+    Ok(Running { address, clear, tls, tls_http1, state })
 }
 
 impl Running {
@@ -107,7 +112,12 @@ impl Running {
 
     /// Where the TLS port listens.
     pub fn tls_address(&self) -> Option<SocketAddr> {
-        self.state.tls_address
+        self.state.ports.tls
+    }
+
+    /// Where the TLS port for HTTP/1.1 only listens.
+    pub fn tls_http1_address(&self) -> Option<SocketAddr> {
+        self.state.ports.tls_http1
     }
 
     /// SHA-256 fingerprint of the certificate.
@@ -117,20 +127,23 @@ impl Running {
 
     /// Whether browsers will warn about the certificate, because the tracker made it itself.
     pub fn certificate_is_generated(&self) -> bool {
-        self.tls.as_ref().is_some_and(|(_, tls, _)| tls.generated)
+        self.state.certificate_generated
     }
 
     /// Serves until `ended` is ready, then lets connections finish: WebSockets get a close frame, requests their
     /// response. Returns whether all of them finished in time.
     pub async fn until(self, ended: impl Future<Output = ()>) -> bool {
-        let Self { clear, tls, state, .. } = self;
+        let Self { clear, tls, tls_http1, state, .. } = self;
         let (tasks, shutdown) = (state.tasks.clone(), state.shutdown.clone());
         let shared =
             Shared::new(app::app(state.clone()), state.config.net.clone(), tasks.clone(), shutdown.clone());
         let shared = Arc::new(shared);
         tasks.spawn(listener::accept(clear, None, shared.clone()));
-        if let Some((listener, tls, _)) = tls {
+        if let Some((listener, tls)) = tls {
             tasks.spawn(listener::accept(listener, Some(tls.acceptor), shared.clone()));
+            if let Some(listener) = tls_http1 {
+                tasks.spawn(listener::accept(listener, Some(tls.http1), shared.clone()));
+            }
         }
         tasks.spawn(expire(state.clone()));
         ended.await;
@@ -160,6 +173,27 @@ async fn expire(state: Arc<AppState>) {
 
 fn open(address: SocketAddr, lan: bool, option: &'static str) -> Result<TcpListener, StartError> {
     if lan { listener::bind_all(address.port(), option) } else { listener::bind(address, option) }
+}
+
+/// Opens the TLS port for HTTP/1.1. Where nobody asked for it, one that cannot be had is done without. `tls` is where the
+/// other was asked to listen, and where it does.
+fn open_http1(
+    http1: Http1Port,
+    (asked, tls): (SocketAddr, SocketAddr),
+    lan: bool,
+) -> Result<Option<TcpListener>, StartError> {
+    const OPTION: &str = "--listen-tls-http1";
+    let next = match http1 {
+        Http1Port::Off => return Ok(None),
+        Http1Port::At(address) => return open(address, lan, OPTION).map(Some),
+        Http1Port::Auto if asked.port() == 0 => SocketAddr::new(tls.ip(), 0),
+        Http1Port::Auto => SocketAddr::new(asked.ip(), tls.port().checked_add(1).unwrap_or_default()),
+    };
+    let opened = open(next, lan, OPTION);
+    if let Err(error) = &opened {
+        info!("no TLS port for HTTP/1.1 only, so a browser cannot compare that over TLS: {error}");
+    }
+    Ok(opened.ok())
 }
 
 fn local(listener: &TcpListener, asked: SocketAddr, option: &'static str) -> Result<SocketAddr, StartError> {

@@ -66,6 +66,9 @@ fn announcement(running: &Running, lan: bool) -> String {
     if let Some(address) = tls {
         line("the same over TLS", &url("https", address));
     }
+    if let Some(address) = running.tls_http1_address() {
+        line("TLS, HTTP/1.1 only", &url("https", address));
+    }
     if let Some(fingerprint) = running.fingerprint() {
         line("certificate", &format!("SHA-256 {fingerprint}"));
         if running.certificate_is_generated() {

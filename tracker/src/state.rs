@@ -10,6 +10,7 @@ use shared::rng::Rng;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::compare::Transfers;
 use crate::config::Config;
 use crate::files::Files;
 use crate::frontend::ws::outbox::Outboxes;
@@ -28,10 +29,14 @@ pub(crate) struct AppState {
     pub(crate) sockets: PerAddress,
     pub(crate) page: Page,
     pub(crate) files: Option<Files>,
-    /// Where the TLS port really listens.
-    pub(crate) tls_address: Option<SocketAddr>,
+    /// Where it really listens.
+    pub(crate) ports: Ports,
+    /// Transfers that are measured.
+    pub(crate) transfers: Transfers,
     /// Fingerprint of the certificate, for people to compare.
     pub(crate) fingerprint: Option<String>,
+    /// Whether the certificate is of the tracker's own making, which browsers do not trust.
+    pub(crate) certificate_generated: bool,
     /// Cancelled when the tracker is to end.
     pub(crate) shutdown: CancellationToken,
     /// Connections and sockets; all are waited for at the end.
@@ -39,6 +44,15 @@ pub(crate) struct AppState {
     socket_number: AtomicU64,
     malformed: AtomicU64,
     stats: Mutex<Option<Counted>>,
+}
+
+/// Where the tracker listens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ports {
+    pub(crate) clear: SocketAddr,
+    pub(crate) tls: Option<SocketAddr>,
+    /// TLS without HTTP/2.
+    pub(crate) tls_http1: Option<SocketAddr>,
 }
 
 /// Numbers, when they were counted, and how long that took.
@@ -56,8 +70,9 @@ const COUNTING_SHARE: u32 = 50;
 pub(crate) struct Parts {
     pub(crate) page: Page,
     pub(crate) files: Option<Files>,
-    pub(crate) tls_address: Option<SocketAddr>,
+    pub(crate) ports: Ports,
     pub(crate) fingerprint: Option<String>,
+    pub(crate) certificate_generated: bool,
     pub(crate) seed: [u8; 32],
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -65,7 +80,7 @@ pub(crate) struct Parts {
 
 impl AppState {
     pub(crate) fn new(config: Config, parts: Parts) -> Self {
-        let Parts { page, files, tls_address, fingerprint, seed, shutdown, tasks } = parts;
+        let Parts { page, files, ports, fingerprint, certificate_generated, seed, shutdown, tasks } = parts;
         Self {
             clock: Clock(Instant::now()),
             swarms: Mutex::new(Swarms::new(config.swarm.clone(), Rng::from_seed(seed))),
@@ -73,8 +88,10 @@ impl AppState {
             sockets: PerAddress::new(config.net.sockets_per_address),
             page,
             files,
-            tls_address,
+            ports,
+            transfers: Transfers::default(),
             fingerprint,
+            certificate_generated,
             shutdown,
             tasks,
             socket_number: AtomicU64::new(1),
@@ -82,6 +99,20 @@ impl AppState {
             stats: Mutex::new(None),
             config,
         }
+    }
+
+    /// The origins of this tracker's ports under this name. As browsers write them, a scheme's usual port is left out.
+    pub(crate) fn origins(&self, host: &str) -> Vec<String> {
+        let Ports { clear, tls, tls_http1 } = self.ports;
+        let ports = [("http", 80, Some(clear)), ("https", 443, tls), ("https", 443, tls_http1)];
+        let origin = |(scheme, usual, address): (&str, u16, Option<SocketAddr>)| {
+            let port = address?.port();
+            Some(match port == usual {
+                true => format!("{scheme}://{host}"),
+                false => format!("{scheme}://{host}:{port}"),
+            })
+        };
+        ports.into_iter().filter_map(origin).collect()
     }
 
     pub(crate) fn next_socket(&self) -> SocketId {

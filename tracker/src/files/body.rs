@@ -17,6 +17,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::Permit;
 use super::range::ByteRange;
+use crate::compare::Transfer;
+use crate::listener::connection::Use;
 
 /// Bytes of one read. Larger ones leave the processor's cache before they are written, smaller ones cost more hops.
 const CHUNK: usize = 256 * 1024;
@@ -50,7 +52,17 @@ pub(super) struct FileBody {
     reading: Option<JoinHandle<io::Result<Buffer>>>,
     spare: Spare,
     remaining: u64,
+    under_way: UnderWay,
     _permit: Permit,
+}
+
+/// Of the request that a body answers.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    /// If it is measured.
+    pub(super) transfer: Option<Arc<Transfer>>,
+    #[expect(dead_code, reason = "held, not read: until it is dropped, the request is under way")]
+    pub(super) request: Use,
 }
 
 type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
@@ -64,7 +76,7 @@ struct Buffer {
 }
 
 impl FileBody {
-    pub(super) fn new(file: File, parts: Vec<Part>, permit: Permit) -> Self {
+    pub(super) fn new(file: File, parts: Vec<Part>, under_way: UnderWay, permit: Permit) -> Self {
         let remaining = length(&parts);
         let mut body = Self {
             file: Arc::new(file),
@@ -72,6 +84,7 @@ impl FileBody {
             reading: None,
             spare: Spare::default(),
             remaining,
+            under_way,
             _permit: permit,
         };
         body.read_ahead();
@@ -148,6 +161,9 @@ impl http_body::Body for FileBody {
         };
         self.read_ahead();
         self.remaining -= bytes.len() as u64;
+        if let Some(transfer) = &self.under_way.transfer {
+            transfer.count(bytes.len());
+        }
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 

@@ -1,6 +1,7 @@
 //! `/files/`: a directory over HTTP, with ranges.
 
 mod body;
+pub(crate) mod cors;
 mod directory;
 mod listing;
 mod range;
@@ -12,23 +13,25 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Response, StatusCode, Uri};
+use http::{Method, Response, StatusCode, Uri, Version};
 use percent_encoding::utf8_percent_encode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
 
-use self::body::{FileBody, Part};
+use self::body::{FileBody, Part, UnderWay};
 use self::directory::{Found, NotServed, OpenFile, Root};
 use self::listing::PATH_PART;
 use self::range::{ByteRange, Ranges};
 use self::validator::Verdict;
 use crate::error::StartError;
 use crate::listener::address::{self, PerAddress};
+use crate::listener::connection::Use;
 use crate::state::AppState;
 use crate::{host, html, media_type};
 
@@ -101,7 +104,9 @@ pub(crate) async fn redirect(State(state): State<Arc<AppState>>) -> Response<Bod
 pub(crate) async fn serve(
     State(state): State<Arc<AppState>>,
     ConnectInfo(remote): ConnectInfo<SocketAddr>,
+    Extension(request): Extension<Use>,
     method: Method,
+    version: Version,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response<Body> {
@@ -109,21 +114,31 @@ pub(crate) async fn serve(
     if host::is_misled(&state.config, &uri, &headers) {
         return host::misled().into_response();
     }
+    if let Some(response) = cors::preflight(&state, &method, &uri, &headers) {
+        return response;
+    }
     if method != Method::GET && method != Method::HEAD {
         return html::method_not_allowed("GET, HEAD");
     }
     let Some(path) = uri.path().strip_prefix("/files/").map(str::to_owned) else { return html::not_found() };
     let (root, wanted) = (files.root.clone(), path.clone());
     let found = tokio::task::spawn_blocking(move || root.find(&wanted)).await;
-    let response = match found.map_err(io::Error::other) {
+    let under_way = |status| UnderWay {
+        transfer: state.transfers.begin(&uri, version, status, &request),
+        request: request.clone(),
+    };
+    let mut response = match found.map_err(io::Error::other) {
         Ok(Ok(Found::Directory(_))) if !path.is_empty() && !path.ends_with('/') => {
             moved(&format!("{}/", uri.path()))
         }
         Ok(Ok(Found::Directory(entries))) => listing::respond(path.trim_end_matches('/'), &entries, &headers),
-        Ok(Ok(Found::File(file))) => respond(file, &method, &headers, || files.permit(remote.ip())),
+        Ok(Ok(Found::File(file))) => {
+            respond(file, &method, &headers, under_way, || files.permit(remote.ip()))
+        }
         Ok(Err(NotServed::Name | NotServed::Kind)) => html::not_found(),
         Ok(Err(NotServed::Io(error))) | Err(error) => failed(&path, &error),
     };
+    cors::allow(&state, &uri, &headers, response.headers_mut());
     html::without_body_for(&method, response)
 }
 
@@ -131,6 +146,7 @@ fn respond(
     file: OpenFile,
     method: &Method,
     request: &HeaderMap,
+    under_way: impl FnOnce(StatusCode) -> UnderWay,
     permit: impl FnOnce() -> Option<Permit>,
 ) -> Response<Body> {
     let OpenFile { file, size, validator, name } = file;
@@ -189,7 +205,7 @@ fn respond(
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     if method == Method::GET && length > 0 {
         let Some(permit) = permit() else { return busy() };
-        *response.body_mut() = Body::new(FileBody::new(file, parts, permit));
+        *response.body_mut() = Body::new(FileBody::new(file, parts, under_way(status), permit));
     }
     response
 }

@@ -1,7 +1,10 @@
 //! Connections: accepted, bounded, and served with HTTP/1.1 or HTTP/2.
 
 pub(crate) mod address;
+pub(crate) mod connection;
+pub(crate) mod counted;
 mod stall;
+pub(crate) mod tcp;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -23,11 +26,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
+use self::connection::{Connection, TlsFacts};
+use self::counted::Counted;
 use self::stall::Stall;
 use crate::config::NetLimits;
 use crate::error::StartError;
@@ -147,24 +153,43 @@ async fn serve_stream(
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%remote, %error, "cannot switch off Nagle's algorithm");
     }
+    let ends = (stream.local_addr().ok(), remote);
+    let stream = Counted::new(stream);
+    let below = stream.counters();
     let stream = Stall::new(stream, shared.limits.write_timeout);
-    let Some(tls) = tls else { return serve(stream, remote, &shared, place).await };
+    let Some(tls) = tls else {
+        let connection = Connection::new(ends, None, below.clone(), below);
+        return serve(stream, Arc::new(connection), &shared, place).await;
+    };
     let shaken = tokio::select! {
         () = shared.shutdown.cancelled() => return,
         shaken = timeout(shared.limits.header_timeout, tls.accept(stream)) => shaken,
     };
     match shaken {
-        Ok(Ok(stream)) => serve(stream, remote, &shared, place).await,
+        Ok(Ok(stream)) => {
+            let facts = facts(&stream, below.now());
+            let stream = Counted::new(stream);
+            let connection = Connection::new(ends, facts, below, stream.counters());
+            serve(stream, Arc::new(connection), &shared, place).await;
+        }
         Ok(Err(error)) => debug!(%remote, %error, "TLS handshake failed"),
         Err(_) => debug!(%remote, "TLS handshake took too long"),
     }
 }
 
+/// What was agreed on, once the handshake is over.
+fn facts<S>(stream: &TlsStream<S>, handshake: counted::Bytes) -> Option<TlsFacts> {
+    let session = stream.get_ref().1;
+    let (version, suite) = (session.protocol_version()?, session.negotiated_cipher_suite()?);
+    Some(TlsFacts { version: format!("{version:?}"), cipher: format!("{:?}", suite.suite()), handshake })
+}
+
 /// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with: by ALPN it is told what it may begin with.
-async fn serve<IO>(stream: IO, remote: SocketAddr, shared: &Shared, place: Place)
+async fn serve<IO>(stream: IO, facts: Arc<Connection>, shared: &Shared, place: Place)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let remote = facts.remote;
     let asked = Arc::new(AtomicBool::new(false));
     let service = {
         let (app, asked) = (shared.app.clone(), asked.clone());
@@ -173,6 +198,7 @@ where
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(remote));
             request.extensions_mut().insert(place.clone());
+            request.extensions_mut().insert(facts.begin());
             let app = app.clone();
             app.oneshot(request)
         })

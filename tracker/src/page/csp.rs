@@ -8,13 +8,24 @@ pub(super) fn policy(index: &[u8]) -> String {
     let index = String::from_utf8_lossy(index);
     let scripts = hashes(&index, "script");
     let styles = hashes(&index, "style");
-    // Links may name other trackers, so any WebSocket may be opened; nothing else but this origin may be contacted.
+    // Links may name other trackers, so any WebSocket may be opened; nothing else but this tracker may be contacted.
     format!(
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{scripts}; style-src 'self'{styles}; \
          img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; \
          connect-src 'self' ws: wss:; worker-src 'self'; frame-src 'self'; form-action 'none'; base-uri 'self'; \
          frame-ancestors 'none'"
     )
+}
+
+/// A policy that lets the page fetch from these origins too. Those that a policy cannot name are left out: IPv6 addresses.
+pub(super) fn with_origins(policy: &str, origins: &[String]) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, ':' | '/' | '.' | '-' | '_');
+    let mut sources = "connect-src 'self'".to_owned();
+    for origin in origins.iter().filter(|origin| origin.chars().all(is_plain)) {
+        sources.push(' ');
+        sources.push_str(origin);
+    }
+    policy.replacen("connect-src 'self'", &sources, 1)
 }
 
 /// The hashes of all inline elements called `name`, as sources of a policy, each after a space.
@@ -63,6 +74,16 @@ mod tests {
         let two =
             hashes("<script>alert(1)</script><script src=x></script>\n<script>alert(1)</script >", "script");
         assert_eq!(two.matches(hash).count(), 2);
+    }
+
+    #[test]
+    fn more_origins_are_named_and_nothing_else_gets_in() {
+        let policy = policy(b"");
+        let origins =
+            ["https://a.example:8443", "http://[::1]:80", "http://a; script-src *:1"].map(str::to_owned);
+        let wider = with_origins(&policy, &origins);
+        assert!(wider.contains("connect-src 'self' https://a.example:8443 ws: wss:;"), "{wider}");
+        assert_eq!(wider.replace(" https://a.example:8443", ""), policy);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the tracker answers besides the page and the files.
 
+pub(crate) mod compare;
 pub(crate) mod config;
 pub(crate) mod health;
 pub(crate) mod stats;

@@ -48,7 +48,10 @@ pub enum CertificateError {
 
 /// What the TLS port needs.
 pub(crate) struct Tls {
+    /// HTTP/2 or HTTP/1.1, whichever the client prefers.
     pub(crate) acceptor: TlsAcceptor,
+    /// The same, HTTP/1.1 only.
+    pub(crate) http1: TlsAcceptor,
     /// SHA-256 of the server's certificate, in hexadecimal pairs.
     pub(crate) fingerprint: String,
     /// Whether the certificate is the tracker's own, which browsers warn about.
@@ -76,7 +79,9 @@ impl Tls {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .map_err(CertificateError::Unusable)?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), fingerprint, generated })
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let http1 = TlsAcceptor::from(Arc::new(config.clone()));
+        config.alpn_protocols.insert(0, b"h2".to_vec());
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), http1, fingerprint, generated })
     }
 }

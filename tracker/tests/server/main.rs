@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod announce;
+mod compare;
 mod connections;
 mod files;
 mod page;
