@@ -138,3 +138,18 @@ pub const OFFERS_OPEN_MAX: usize = 100;
 
 /// Failed pieces whose blocks are remembered by their hashes, to find out who gave wrong ones; 44 bytes a block.
 pub const SUSPICIONS_MAX: usize = 64;
+
+/// Addresses of peers that we take from one reply of a tracker, and the most that ours gives; trackers send 50 to 200.
+pub const TRACKER_PEERS_MAX: usize = 1_000;
+
+/// Longest reply of an HTTP tracker that we read: `TRACKER_PEERS_MAX` in the form of dictionaries, twice over.
+pub const TRACKER_REPLY_MAX: usize = 256 * 1024;
+
+/// Longest query of an HTTP announce or scrape that is taken apart.
+pub const TRACKER_QUERY_MAX: usize = 8 * 1024;
+
+/// Longest `tracker id` that is kept and sent back, in bytes.
+pub const TRACKER_ID_MAX: usize = 256;
+
+/// Swarms in one scrape that names them: what fits into one UDP packet (BEP 15).
+pub const SCRAPE_HASHES_MAX: usize = 74;

@@ -4,6 +4,7 @@
 //! in another, a bound that is passed, two ways to the same thing that differ.
 
 mod engine;
+mod trackers;
 
 use bytes::Bytes;
 
@@ -17,6 +18,7 @@ use crate::wire::extension::{ExtendedHandshake, donthave};
 use crate::wire::{Framer, Handshake, Message, WireError, client_name};
 use crate::{id, limits, url};
 pub use engine::engine_ops;
+pub use trackers::{tracker_http, tracker_udp};
 
 /// The body of one target.
 pub type Body = fn(&[u8]);
@@ -30,6 +32,8 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("wire", wire),
     ("extension", extension),
     ("tracker_ws", tracker_ws),
+    ("tracker_http", tracker_http),
+    ("tracker_udp", tracker_udp),
     ("engine_ops", engine_ops),
 ];
 

@@ -1,10 +1,55 @@
 //! What an announce says and what comes back, in whatever protocol (BEP 3, 7, 15, 23). The WebSocket protocol carries
 //! offers besides and has messages of its own, see [`super::ws`].
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
-pub use super::ws::Event;
 use crate::id::{InfoHash, PeerId};
+use crate::limits;
+
+/// What an announce says is left when we do not know: one block. Stock WebTorrent sends `null` then, which the
+/// reference server takes for 0, so that everybody who has only a link counts as a seed.
+pub const LEFT_UNKNOWN: u64 = limits::BLOCK_LENGTH as u64;
+
+/// Why a peer announces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Event {
+    /// The interval is over.
+    #[default]
+    Update,
+    /// It joins.
+    Started,
+    /// It has everything since just now.
+    Completed,
+    /// It leaves.
+    Stopped,
+    /// It stays, without wanting more (BEP 21).
+    Paused,
+}
+
+impl Event {
+    /// The word in a query or a WebSocket message; none for [`Event::Update`].
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Update => None,
+            Self::Started => Some("started"),
+            Self::Completed => Some("completed"),
+            Self::Stopped => Some("stopped"),
+            Self::Paused => Some("paused"),
+        }
+    }
+
+    /// What the word says; the empty word, `update` and `empty` are in use for [`Event::Update`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "" | "update" | "empty" => Some(Self::Update),
+            "started" => Some(Self::Started),
+            "completed" => Some(Self::Completed),
+            "stopped" => Some(Self::Stopped),
+            "paused" => Some(Self::Paused),
+            _ => None,
+        }
+    }
+}
 
 /// An announce over HTTP or UDP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +87,28 @@ pub struct AnnounceResponse {
     pub complete: Option<u32>,
     /// Leechers that the tracker knows.
     pub incomplete: Option<u32>,
-    /// Addresses of other members; bounded, none of them twice.
+    /// Addresses of other members: at most [`limits::TRACKER_PEERS_MAX`], none of them twice, each with a port.
     pub peers: Vec<SocketAddr>,
+    /// The address that the tracker sees us at (BEP 24, HTTP only).
+    pub external_ip: Option<IpAddr>,
     /// To be repeated in later announces (HTTP only); bounded.
     pub tracker_id: Option<String>,
     /// Something that a person should know; bounded.
     pub warning: Option<String>,
+}
+
+impl AnnounceResponse {
+    /// Takes up the addresses that can be dialled, each once, until there are [`limits::TRACKER_PEERS_MAX`].
+    pub(super) fn add_peers(&mut self, peers: impl IntoIterator<Item = SocketAddr>) {
+        let mut seen: std::collections::BTreeSet<_> = self.peers.iter().copied().collect();
+        for peer in peers {
+            if self.peers.len() >= limits::TRACKER_PEERS_MAX {
+                break;
+            }
+            let dialable = peer.port() != 0 && !peer.ip().is_unspecified() && !peer.ip().is_multicast();
+            if dialable && seen.insert(peer) {
+                self.peers.push(peer);
+            }
+        }
+    }
 }

@@ -8,17 +8,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::binary;
-use super::request::{Event, OFFER_ID_MAX, bytes, hash, string};
-use super::response::{Action, ScrapeCounts};
+use super::request::{OFFER_ID_MAX, bytes, hash, string};
+use super::response::Action;
 use crate::id::{InfoHash, OfferId, PeerId};
 use crate::limits;
+use crate::tracker::announce::{Event, LEFT_UNKNOWN};
+use crate::tracker::scrape::ScrapeCounts;
 
 /// Most characters that we keep of a tracker's words.
 const TEXT_MAX: usize = 256;
-
-/// What an announce says is left when we do not know: one block. Stock WebTorrent sends `null` then, which the
-/// reference server takes for 0, so that everybody who has only a link counts as a seed.
-const LEFT_UNKNOWN: u64 = limits::BLOCK_LENGTH as u64;
 
 /// A message to the tracker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,14 +117,7 @@ impl ClientAnnounce {
             json,
             r#"{{"numwant":{numwant},"uploaded":{uploaded},"downloaded":{downloaded},"left":{left},"#
         );
-        let event = match self.event {
-            Event::Update => None,
-            Event::Started => Some("started"),
-            Event::Completed => Some("completed"),
-            Event::Stopped => Some("stopped"),
-            Event::Paused => Some("paused"),
-        };
-        if let Some(event) = event {
+        if let Some(event) = self.event.name() {
             let _ = write!(json, r#""event":"{event}","#);
         }
         json.push_str(r#""action":"announce","info_hash":"#);

@@ -9,8 +9,10 @@ pub mod client;
 pub mod request;
 pub mod response;
 
+pub use super::announce::Event;
+pub use super::scrape::ScrapeCounts;
 pub use client::{
     AnnounceReply, ClientAnnounce, ClientMessage, ClientOffer, ServerMessage, ServerMessageError,
 };
-pub use request::{Announce, Answer, Event, Offer, Request, RequestError};
-pub use response::{Action, Failure, Response, ScrapeCounts};
+pub use request::{Announce, Answer, Offer, Request, RequestError};
+pub use response::{Action, Failure, Response};

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::binary;
 use super::response::{Action, Failure};
 use crate::id::{InfoHash, PeerId};
+use crate::tracker::announce::Event;
 
 /// Longest offer_id in characters. Twenty are usual, but nothing in the field insists on it.
 pub const OFFER_ID_MAX: usize = 64;
@@ -39,22 +40,6 @@ pub struct Announce {
     pub event: Event,
     /// Connections that it offers, one for each other member. Items that are no offers are left out.
     pub offers: Vec<Offer>,
-}
-
-/// Why a peer announces.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Event {
-    /// The interval is over.
-    #[default]
-    Update,
-    /// It joins.
-    Started,
-    /// It has everything since just now.
-    Completed,
-    /// It leaves.
-    Stopped,
-    /// It stays, without wanting more (BEP 21).
-    Paused,
 }
 
 /// One offered connection.
@@ -171,7 +156,9 @@ impl Fields<'_> {
         }
         let event = match self.event.map(|event| string(Some(event))) {
             None => Event::Update,
-            Some(text) => event(text.as_deref()).ok_or_else(|| fail(RequestError::Event))?,
+            Some(text) => {
+                text.as_deref().and_then(Event::from_name).ok_or_else(|| fail(RequestError::Event))?
+            }
         };
         let (left, offers) = (left(self.left), offers(self.offers));
         Ok(Request::Announce(Announce { info_hash, peer_id, left, event, offers }))
@@ -205,17 +192,6 @@ pub(super) fn bytes(field: Option<&RawValue>) -> Option<[u8; 20]> {
 
 pub(super) fn hash(field: Option<&RawValue>) -> Option<InfoHash> {
     bytes(field).map(InfoHash)
-}
-
-fn event(text: Option<&str>) -> Option<Event> {
-    match text? {
-        "" | "update" | "empty" => Some(Event::Update),
-        "started" => Some(Event::Started),
-        "completed" => Some(Event::Completed),
-        "stopped" => Some(Event::Stopped),
-        "paused" => Some(Event::Paused),
-        _ => None,
-    }
 }
 
 /// Numbers, and strings that are numbers; what is neither, or negative, is unknown.

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::binary;
 use crate::id::{InfoHash, PeerId};
+use crate::tracker::scrape::ScrapeCounts;
 
 /// Which kind of request a failure is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,17 +24,6 @@ impl Action {
             Self::Scrape => "scrape",
         }
     }
-}
-
-/// Numbers of one swarm in a scrape.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ScrapeCounts {
-    /// Members that have everything.
-    pub complete: u32,
-    /// Members that have not.
-    pub incomplete: u32,
-    /// Times that the torrent was downloaded, as far as the tracker knows.
-    pub downloaded: u32,
 }
 
 /// A request that the tracker does not grant.

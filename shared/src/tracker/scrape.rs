@@ -1,0 +1,12 @@
+//! What a scrape tells, in whatever protocol (BEP 15, 48, and WebTorrent's).
+
+/// Numbers of one swarm in a scrape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScrapeCounts {
+    /// Members that have everything.
+    pub complete: u32,
+    /// Members that have not.
+    pub incomplete: u32,
+    /// Times that the torrent was downloaded, as far as the tracker knows.
+    pub downloaded: u32,
+}
