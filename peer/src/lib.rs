@@ -5,6 +5,8 @@
 //! where torrents lie, [`net`] what goes over the network.
 
 pub mod client;
+pub mod create;
 pub mod hash;
 pub mod net;
+pub mod qr;
 pub mod storage;
