@@ -36,6 +36,8 @@ pub struct Counters {
     pub tcp_connections: AtomicU64,
     /// Messages of data channels: what the engine sent and got over WebRTC.
     pub channel: Pair,
+    /// Number of those messages.
+    pub messages: Pair,
     /// Payloads of UDP datagrams of WebRTC: ICE, DTLS and SCTP.
     pub datagram: Pair,
     /// Number of those datagrams.
@@ -66,6 +68,8 @@ pub struct Totals {
     pub tcp_connections: u64,
     /// See [`Counters::channel`].
     pub channel: Both,
+    /// See [`Counters::messages`].
+    pub messages: Both,
     /// See [`Counters::datagram`].
     pub datagram: Both,
     /// See [`Counters::datagrams`].
@@ -85,6 +89,7 @@ impl Counters {
             tcp: self.tcp.read(),
             tcp_connections: self.tcp_connections.load(Ordering::Relaxed),
             channel: self.channel.read(),
+            messages: self.messages.read(),
             datagram: self.datagram.read(),
             datagrams: self.datagrams.read(),
             web_seed_body: self.web_seed_body.load(Ordering::Relaxed),

@@ -1,4 +1,5 @@
 //! What goes over the network.
 
 pub mod counters;
+pub mod rtc;
 pub mod transport;
