@@ -167,6 +167,17 @@ impl Layout {
         (offset < size).then(|| BlockRef { piece, offset, length: limits::BLOCK_LENGTH.min(size - offset) })
     }
 
+    /// The block after this one, in the same piece or the next.
+    pub fn block_after(&self, block: BlockRef) -> Option<BlockRef> {
+        let next = self.block(block.piece, block.number() + 1);
+        next.or_else(|| self.block(self.piece(block.piece.0 + 1)?, 0))
+    }
+
+    /// First byte of a block in the torrent.
+    pub const fn block_offset(&self, block: BlockRef) -> u64 {
+        self.piece_offset(block.piece) + block.offset as u64
+    }
+
     /// The block that a peer's (index, begin, length) names, if it is exactly one of ours.
     pub fn block_at(&self, piece: u32, begin: u32, length: u32) -> Option<BlockRef> {
         let piece = self.piece(piece)?;

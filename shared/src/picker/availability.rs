@@ -214,6 +214,10 @@ impl Availability {
         assert_eq!(histogram, self.histogram, "the histogram counts every piece");
     }
 
+    pub(super) const fn pool_size(&self) -> u64 {
+        self.order.len() as u64
+    }
+
     pub(super) fn in_pool(&self, number: u32) -> bool {
         self.position[number as usize] != NOWHERE
     }

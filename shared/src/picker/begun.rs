@@ -86,6 +86,33 @@ impl Begun {
         }
     }
 
+    /// Gives one block to `conn`, if it is free and may come from there.
+    pub(super) fn take_one(&mut self, number: u32, conn: ConnId) -> bool {
+        let may = self.may_give(conn);
+        match self.blocks.get_mut(number as usize) {
+            Some(block) if may && *block == Block::Free => *block = Block::Asked(conn),
+            _ => return false,
+        }
+        self.free -= 1;
+        true
+    }
+
+    /// Whether blocks may come from `conn`.
+    pub(super) fn may_give(&self, conn: ConnId) -> bool {
+        self.only.is_none_or(|only| only == conn)
+    }
+
+    /// Whether nobody is asked for any block.
+    pub(super) const fn is_idle(&self) -> bool {
+        (self.free + self.received) as usize == self.blocks.len()
+    }
+
+    /// The first block that is free.
+    pub(super) fn first_free(&self) -> Option<u32> {
+        let rest = self.blocks.iter().zip(0..).skip(self.first_free as usize);
+        rest.into_iter().find(|(block, _)| **block == Block::Free).map(|(_, number)| number)
+    }
+
     /// Marks a block as here, given by `conn`. Answers `None` if it was here before or may not come from this peer,
     /// else its owner until now.
     pub(super) fn receive(&mut self, number: u32, conn: ConnId) -> Option<Option<ConnId>> {

@@ -1,11 +1,13 @@
 //! The end of a download: when every missing block is asked for, idle peers are asked for the same ones, so that the
 //! last blocks do not wait for the slowest peer.
 
+use core::cmp::Reverse;
+
 use super::{Picker, View};
 use crate::layout::BlockRef;
 
 /// Peers that may be asked for one block.
-const OWNERS_MAX: usize = 3;
+pub(super) const OWNERS_MAX: usize = 3;
 
 impl Picker {
     /// Whether every missing block is asked for, or here and on its way through hash and write.
@@ -19,7 +21,7 @@ impl Picker {
         if !self.is_endgame() {
             return;
         }
-        let mut candidates: Vec<(usize, BlockRef)> = Vec::new();
+        let mut candidates: Vec<(usize, Option<BlockRef>, BlockRef)> = Vec::new();
         for (piece, begun) in &self.begun {
             if begun.only.is_some() || !view.offers(*piece) {
                 continue;
@@ -29,14 +31,16 @@ impl Picker {
                 let extra = self.extra.get(&block).map_or(&[][..], Vec::as_slice);
                 debug_assert!(!extra.contains(&owner));
                 if extra.len() + 1 < OWNERS_MAX && !extra.contains(&view.conn()) {
-                    candidates.push((extra.len(), block));
+                    // What comes in order comes last at its end: there, nothing is fetched twice.
+                    let late = self.streams.contains(&owner).then_some(block);
+                    candidates.push((extra.len(), late, block));
                 }
             }
         }
         // By chance within one number of owners, so that two idle peers do not help with the same blocks.
         self.rng.shuffle(&mut candidates);
-        candidates.sort_by_key(|(owners, _)| *owners);
-        for (_, block) in candidates.into_iter().take(count) {
+        candidates.sort_by_key(|(owners, late, _)| (*owners, Reverse(*late)));
+        for (_, _, block) in candidates.into_iter().take(count) {
             self.extra.entry(block).or_default().push(view.conn());
             picked.push(block);
         }

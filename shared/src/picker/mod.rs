@@ -7,11 +7,13 @@ mod availability;
 mod begun;
 mod endgame;
 mod invariants;
+mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use availability::Availability;
 use begun::Begun;
+pub use run::Start;
 
 use crate::bitfield::Bitfield;
 use crate::id::ConnId;
@@ -62,6 +64,8 @@ pub struct Picker {
     suspect: BTreeSet<PieceIndex>,
     /// Owners of a block besides its first, in endgame.
     extra: BTreeMap<BlockRef, Vec<ConnId>>,
+    /// Connections that give runs, in order ([`Picker::pick_run`]).
+    streams: BTreeSet<ConnId>,
     next_order: u64,
     /// Bytes of begun and whole pieces.
     held: u64,
@@ -85,6 +89,7 @@ impl Picker {
             whole: BTreeSet::new(),
             suspect: BTreeSet::new(),
             extra: BTreeMap::new(),
+            streams: BTreeSet::new(),
             next_order: 0,
             held: 0,
             full: false,
@@ -185,21 +190,29 @@ impl Picker {
             }),
         }?;
         let piece = self.layout.piece(number)?;
+        self.begin_piece(piece, view.conn()).then_some(piece)
+    }
+
+    /// Takes a piece out of the pool for `conn`, if it is there and memory allows.
+    fn begin_piece(&mut self, piece: PieceIndex, conn: ConnId) -> bool {
+        if !self.availability.in_pool(piece.get()) {
+            return false;
+        }
         let size = u64::from(self.layout.piece_size(piece));
         // Two pieces may always be begun, or a torrent with huge pieces would never move.
         if self.begun.len() + self.whole.len() >= 2 && self.held + size > limits::PIECES_IN_MEMORY_MAX as u64
         {
             self.full = true;
-            return None;
+            return false;
         }
-        self.availability.take(number);
+        self.availability.take(piece.get());
         self.held += size;
         let order = self.next_order;
         self.next_order += 1;
-        let only = self.suspect.contains(&piece).then(|| view.conn());
+        let only = self.suspect.contains(&piece).then_some(conn);
         self.begun.insert(piece, Begun::new(order, self.layout.blocks(piece), only));
         self.open.insert(order, piece);
-        Some(piece)
+        true
     }
 
     /// A block came from `conn`, asked for or not.

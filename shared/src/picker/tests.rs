@@ -56,6 +56,8 @@ enum Op {
     Lose(u8, u8),
     Pick(u8, u8),
     PickAgain(u8, u8),
+    PickRun(u8, u8, bool),
+    RunEnds(u8),
     Receive(u8, u8),
     Stray(u8, u8, u8),
     Unask(u8, u8),
@@ -73,6 +75,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (peer.clone(), 0..12_u8).prop_map(|(peer, piece)| Op::Lose(peer, piece)),
         6 => (peer.clone(), 1..12_u8).prop_map(|(peer, count)| Op::Pick(peer, count)),
         3 => (peer.clone(), 1..12_u8).prop_map(|(peer, count)| Op::PickAgain(peer, count)),
+        4 => (peer.clone(), 0..12_u8, any::<bool>()).prop_map(|(peer, count, again)| Op::PickRun(peer, count, again)),
+        1 => peer.clone().prop_map(Op::RunEnds),
         12 => (peer.clone(), any::<u8>()).prop_map(|(peer, which)| Op::Receive(peer, which)),
         1 => (peer.clone(), 0..12_u8, 0..4_u8).prop_map(|(peer, piece, block)| Op::Stray(peer, piece, block)),
         2 => (peer, any::<u8>()).prop_map(|(peer, which)| Op::Unask(peer, which)),
@@ -152,6 +156,32 @@ impl Model {
         }
     }
 
+    fn pick_run(&mut self, number: u8, blocks: u8, again: bool) {
+        let Some(peer) = self.peers.get(&number) else { return };
+        let (conn, most) = (peer.conn, u64::from(blocks) * u64::from(limits::BLOCK_LENGTH));
+        let (mut picked, endgame) = (Vec::new(), self.picker.is_endgame());
+        if again {
+            self.picker.pick_run_again(peer, |other| other == conn, most, &mut picked);
+            assert!(picked.is_empty() || endgame, "nothing is asked for twice before the end");
+        } else {
+            let start = if blocks.is_multiple_of(2) { Start::First } else { Start::After(None) };
+            self.picker.pick_run(peer, most, start, &mut picked);
+        }
+        for pair in picked.windows(2) {
+            assert_eq!(self.layout.block_after(pair[0]), Some(pair[1]), "a run has no holes");
+        }
+        for block in picked {
+            assert!(self.peers[&number].has.has(block.piece), "only what the peer has is asked of it");
+            assert!(!self.received.contains(&block) && !self.have.has(block.piece));
+            let owners = self.owners(block);
+            assert!(if again { (1..3).contains(&owners) } else { owners == 0 }, "{owners} owners");
+            let asked = self.asked.entry(conn).or_default();
+            assert!(!asked.contains(&block), "nobody is asked twice");
+            asked.push(block);
+            assert!(self.picker.is_asked(block, conn));
+        }
+    }
+
     fn receive(&mut self, block: BlockRef, conn: ConnId) {
         let before = self.owners(block);
         if let Some(asked) = self.asked.get_mut(&conn) {
@@ -223,6 +253,8 @@ impl Model {
             Op::Lose(number, piece) => self.change(*number, *piece, false),
             Op::Pick(number, count) => self.pick(*number, usize::from(*count), false),
             Op::PickAgain(number, count) => self.pick(*number, usize::from(*count), true),
+            Op::PickRun(number, count, again) => self.pick_run(*number, *count, *again),
+            Op::RunEnds(number) => self.picker.run_ended(ConnId((*number).into())),
             Op::Receive(number, which) => {
                 let conn = ConnId((*number).into());
                 let block = self.asked.get(&conn).and_then(|asked| nth(asked, *which));
@@ -387,4 +419,66 @@ fn picking_from_many_pieces_costs_no_scan() {
             picker.finished(block.piece);
         }
     }
+}
+
+fn run(picker: &mut Picker, peer: &Peer, pieces: u64, start: Start) -> Vec<BlockRef> {
+    let mut picked = Vec::new();
+    picker.pick_run(peer, pieces * PIECE, start, &mut picked);
+    picked
+}
+
+#[test]
+fn a_run_goes_into_the_longest_gap() {
+    let layout = layout(40);
+    let mut have = Bitfield::new(40);
+    [3, 10, 31].into_iter().filter_map(|number| layout.piece(number)).for_each(|piece| {
+        have.insert(piece);
+    });
+    let mut picker = Picker::new(&layout, &have, rng());
+    let blocks = run(&mut picker, &seed(1, 40), 5, Start::First);
+    assert_eq!((blocks[0].piece.get(), blocks[0].offset, blocks.len()), (11, 0, 20));
+    assert_eq!(blocks.last().map(|block| block.piece.get()), Some(15));
+    let next = layout.piece(16);
+    assert_eq!(run(&mut picker, &seed(2, 40), 5, Start::After(next))[0].piece.get(), 16, "it goes on there");
+}
+
+#[test]
+fn runs_of_several_hosts_begin_in_different_places() {
+    let layout = layout(400);
+    let begins = |byte: u8| {
+        let mut picker = Picker::new(&layout, &Bitfield::new(400), Rng::from_seed([byte; 32]));
+        run(&mut picker, &seed(1, 400), 10, Start::After(None))[0].piece.get()
+    };
+    let places: BTreeSet<u32> = (0..20).map(begins).collect();
+    assert!(places.len() > 10, "{places:?}");
+}
+
+#[test]
+fn a_run_takes_up_what_nobody_goes_on_with() {
+    let mut picker = Picker::new(&layout(12), &Bitfield::new(12), rng());
+    let (slow, web) = (seed(1, 12), seed(2, 12));
+    let mut picked = Vec::new();
+    picker.pick(&slow, 2, &mut picked);
+    assert_ne!(run(&mut picker, &web, 1, Start::First)[0].piece, picked[0].piece, "somebody is at it");
+    picker.received(picked[0], slow.conn);
+    picker.unasked(picked[1], slow.conn);
+    let blocks = run(&mut picker, &web, 1, Start::First);
+    assert_eq!(blocks[0], picked[1], "nobody is at it any more");
+}
+
+#[test]
+fn peers_help_with_the_end_of_a_run_and_a_run_with_what_peers_are_asked_for() {
+    let layout = layout(4);
+    let mut picker = Picker::new(&layout, &Bitfield::new(4), rng());
+    let (peer, web, other) = (seed(1, 4), seed(2, 4), seed(3, 4));
+    let blocks = run(&mut picker, &web, 4, Start::First);
+    assert!(picker.is_endgame());
+    let mut helped = Vec::new();
+    picker.pick_again(&peer, 3, &mut helped);
+    helped.sort_unstable();
+    assert_eq!(helped, blocks[blocks.len() - 3..], "from behind");
+    let mut again = Vec::new();
+    picker.pick_run_again(&other, |conn| conn == other.conn, 100 * PIECE, &mut again);
+    assert_eq!(again, blocks[blocks.len() / 2..], "the later half");
+    picker.check(&Bitfield::new(4));
 }
