@@ -101,6 +101,11 @@ impl TokenBucket {
         *self = Self::new(rate, now);
     }
 
+    /// Tokens a second; `None` is no limit.
+    pub const fn rate(&self) -> Option<u64> {
+        self.rate
+    }
+
     /// Whether something may go now.
     pub fn ready(&mut self, now: Instant) -> bool {
         self.refill(now);

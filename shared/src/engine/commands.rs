@@ -52,7 +52,7 @@ impl Engine {
     }
 
     fn add(&mut self, origin: Origin, more_trackers: Vec<String>, start: bool) {
-        let (beginning, named) = match read(origin, start) {
+        let (beginning, named, web_seeds) = match read(origin, start) {
             Ok(read) => read,
             Err(reason) => return self.refuse(None, reason),
         };
@@ -81,6 +81,9 @@ impl Engine {
                 torrent.add_tracker(&self.ctx, &url, id, open);
             }
         }
+        if let Some(torrent) = self.torrents.get_mut(&info_hash) {
+            web_seeds.iter().for_each(|url| torrent.add_web_seed(&self.ctx, url));
+        }
         self.sync_trackers();
     }
 
@@ -94,23 +97,30 @@ impl Engine {
     }
 }
 
-/// What an origin says: how the torrent begins, and the trackers that it names.
-fn read(origin: Origin, start: bool) -> Result<(Beginning, Vec<String>), String> {
+/// How a torrent begins, and the trackers and web seeds that its origin names.
+type Named = (Beginning, Vec<String>, Vec<String>);
+
+/// What an origin says.
+fn read(origin: Origin, start: bool) -> Result<Named, String> {
     match origin {
         Origin::Link(text) => {
             let link = Link::parse(&text).map_err(|error| error.to_string())?;
-            let Link { info_hash, name, length, trackers, .. } = link;
-            Ok((Beginning { info_hash, name, length, meta: None, complete: false, start }, trackers))
+            let Link { info_hash, name, length, trackers, web_seeds, .. } = link;
+            Ok((
+                Beginning { info_hash, name, length, meta: None, complete: false, start },
+                trackers,
+                web_seeds,
+            ))
         }
         Origin::Metainfo(torrent) => read_metainfo(&torrent, false, start),
         Origin::Complete(torrent) => read_metainfo(&torrent, true, start),
     }
 }
 
-fn read_metainfo(torrent: &[u8], complete: bool, start: bool) -> Result<(Beginning, Vec<String>), String> {
+fn read_metainfo(torrent: &[u8], complete: bool, start: bool) -> Result<Named, String> {
     let meta = Metainfo::parse(torrent).map_err(|error| error.to_string())?;
-    let trackers = meta.trackers().to_vec();
+    let (trackers, web_seeds) = (meta.trackers().to_vec(), meta.web_seeds().to_vec());
     let info_hash = meta.info_hash();
     let meta = Some(Arc::new(meta));
-    Ok((Beginning { info_hash, name: None, length: None, meta, complete, start }, trackers))
+    Ok((Beginning { info_hash, name: None, length: None, meta, complete, start }, trackers, web_seeds))
 }

@@ -14,7 +14,8 @@ mod trackers;
 
 pub use crate::torrent::{
     Effect, EffectFailure, EffectResult, Event, FileSnapshot, Opened, PeerSnapshot, Phase, PieceState,
-    Snapshot, Timer, TorrentSnapshot, TrackerSnapshot, TrackerState, Waiting, verified_bytes,
+    Snapshot, Timer, TorrentSnapshot, TrackerSnapshot, TrackerState, Waiting, WebSeedSnapshot, WebSeedState,
+    verified_bytes,
 };
 pub use command::{Command, Origin};
 pub use config::Config;
@@ -68,6 +69,8 @@ impl Engine {
             Context::new(now, peer_id(&config.client, &mut rng.fork("peer id")), config.version, &rng);
         ctx.upload_slots = config.upload_slots;
         ctx.peers_max = config.peers_per_torrent.min(limits::PEERS_PER_TORRENT);
+        ctx.web_seeds = config.web_seeds;
+        ctx.private_addresses = config.private_addresses;
         ctx.upload = TokenBucket::new(config.upload_limit, now);
         ctx.download = TokenBucket::new(config.download_limit, now);
         Self {

@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use availability::Availability;
 use begun::Begun;
-pub use run::Start;
 
 use crate::bitfield::Bitfield;
 use crate::id::ConnId;

@@ -15,28 +15,28 @@ const OWNERS_MAX: usize = super::endgame::OWNERS_MAX;
 /// What part of the longest gap what follows the last run has to be for the next run to go on there.
 const GO_ON: u32 = 4;
 
-/// Where a run may begin.
-#[derive(Clone, Copy, Debug)]
-pub enum Start {
-    /// At the first piece of the longest gap.
-    First,
-    /// Right after what was given last, if the gap there is still a long one; else anywhere in the longest: so that
-    /// those who ask the same web seed come to have different pieces, and can give each other.
-    After(Option<PieceIndex>),
-}
-
 impl Picker {
     /// Picks blocks that nobody is asked for and that follow one another, of `most` bytes together but at least one, and
     /// makes the peer their owner: what is left of a piece that nobody goes on with, else untouched pieces, else what is
     /// left of any. An untouched piece after the first is picked only as a whole; one that must have a single giver is
     /// in any case. Blocks are then to come in order; [`Picker::run_ended`] is called when no more will.
-    pub fn pick_run(&mut self, view: &impl View, most: u64, start: Start, picked: &mut Vec<BlockRef>) {
+    ///
+    /// Among untouched pieces it begins at `after`, which follows the last run, if the gap there is still a long one; else
+    /// anywhere in the longest: so that those who ask the same web seed come to have different pieces, and can give each
+    /// other.
+    pub fn pick_run(
+        &mut self,
+        view: &impl View,
+        most: u64,
+        after: Option<PieceIndex>,
+        picked: &mut Vec<BlockRef>,
+    ) {
         let from = picked.len();
         if let Some(block) = self.first_open(view, true) {
             self.extend(view, block, most, picked);
         }
         if picked.len() == from
-            && let Some(piece) = self.in_gap(view, most, start)
+            && let Some(piece) = self.in_gap(view, most, after)
             && let Some(block) = self.layout.block(piece, 0)
         {
             self.extend(view, block, most, picked);
@@ -120,11 +120,7 @@ impl Picker {
     }
 
     /// An untouched piece to begin at.
-    fn in_gap(&mut self, view: &impl View, most: u64, start: Start) -> Option<PieceIndex> {
-        let after = match start {
-            Start::After(after) => after.map(PieceIndex::get),
-            Start::First => None,
-        };
+    fn in_gap(&mut self, view: &impl View, most: u64, after: Option<PieceIndex>) -> Option<PieceIndex> {
         let (mut longest, mut going_on) = (0..0, 0..0);
         let mut gap: Range<u32> = 0..0;
         for piece in self.layout.all_pieces() {
@@ -136,18 +132,20 @@ impl Picker {
             if gap.len() > longest.len() {
                 longest = gap.clone();
             }
-            if after.is_some_and(|after| gap.contains(&after)) {
-                going_on = after.unwrap_or(gap.start)..gap.end;
+            if let Some(after) = after.map(PieceIndex::get).filter(|after| gap.contains(after)) {
+                going_on = after..gap.end;
             }
         }
         let run = u32::try_from(most / u64::from(self.layout.piece_length())).unwrap_or(u32::MAX).max(1);
         let length = longest.len() as u32;
-        let number = match start {
-            _ if longest.is_empty() => return None,
-            Start::First => longest.start,
-            Start::After(_) if going_on.len() as u32 >= run.min(length.div_ceil(GO_ON)) => going_on.start,
+        if longest.is_empty() {
+            return None;
+        }
+        let number = if going_on.len() as u32 >= run.min(length.div_ceil(GO_ON)) {
+            going_on.start
+        } else {
             // In whole runs, so that nothing shorter is left before it.
-            Start::After(_) => longest.start + self.rng.below(u64::from(length.div_ceil(run))) as u32 * run,
+            longest.start + self.rng.below(u64::from(length.div_ceil(run))) as u32 * run
         };
         self.layout.piece(number)
     }

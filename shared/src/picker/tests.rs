@@ -164,8 +164,8 @@ impl Model {
             self.picker.pick_run_again(peer, |other| other == conn, most, &mut picked);
             assert!(picked.is_empty() || endgame, "nothing is asked for twice before the end");
         } else {
-            let start = if blocks.is_multiple_of(2) { Start::First } else { Start::After(None) };
-            self.picker.pick_run(peer, most, start, &mut picked);
+            let after = self.layout.piece(blocks.into());
+            self.picker.pick_run(peer, most, after, &mut picked);
         }
         for pair in picked.windows(2) {
             assert_eq!(self.layout.block_after(pair[0]), Some(pair[1]), "a run has no holes");
@@ -421,9 +421,9 @@ fn picking_from_many_pieces_costs_no_scan() {
     }
 }
 
-fn run(picker: &mut Picker, peer: &Peer, pieces: u64, start: Start) -> Vec<BlockRef> {
+fn run(picker: &mut Picker, peer: &Peer, pieces: u64, after: Option<PieceIndex>) -> Vec<BlockRef> {
     let mut picked = Vec::new();
-    picker.pick_run(peer, pieces * PIECE, start, &mut picked);
+    picker.pick_run(peer, pieces * PIECE, after, &mut picked);
     picked
 }
 
@@ -435,11 +435,11 @@ fn a_run_goes_into_the_longest_gap() {
         have.insert(piece);
     });
     let mut picker = Picker::new(&layout, &have, rng());
-    let blocks = run(&mut picker, &seed(1, 40), 5, Start::First);
-    assert_eq!((blocks[0].piece.get(), blocks[0].offset, blocks.len()), (11, 0, 20));
-    assert_eq!(blocks.last().map(|block| block.piece.get()), Some(15));
-    let next = layout.piece(16);
-    assert_eq!(run(&mut picker, &seed(2, 40), 5, Start::After(next))[0].piece.get(), 16, "it goes on there");
+    let blocks = run(&mut picker, &seed(1, 40), 20, None);
+    assert_eq!((blocks[0].piece.get(), blocks[0].offset, blocks.len()), (11, 0, 80));
+    assert_eq!(blocks.last().map(|block| block.piece.get()), Some(30));
+    let next = layout.piece(33);
+    assert_eq!(run(&mut picker, &seed(2, 40), 5, next)[0].piece.get(), 33, "it goes on there");
 }
 
 #[test]
@@ -447,7 +447,7 @@ fn runs_of_several_hosts_begin_in_different_places() {
     let layout = layout(400);
     let begins = |byte: u8| {
         let mut picker = Picker::new(&layout, &Bitfield::new(400), Rng::from_seed([byte; 32]));
-        run(&mut picker, &seed(1, 400), 10, Start::After(None))[0].piece.get()
+        run(&mut picker, &seed(1, 400), 10, None)[0].piece.get()
     };
     let places: BTreeSet<u32> = (0..20).map(begins).collect();
     assert!(places.len() > 10, "{places:?}");
@@ -459,10 +459,10 @@ fn a_run_takes_up_what_nobody_goes_on_with() {
     let (slow, web) = (seed(1, 12), seed(2, 12));
     let mut picked = Vec::new();
     picker.pick(&slow, 2, &mut picked);
-    assert_ne!(run(&mut picker, &web, 1, Start::First)[0].piece, picked[0].piece, "somebody is at it");
+    assert_ne!(run(&mut picker, &web, 1, None)[0].piece, picked[0].piece, "somebody is at it");
     picker.received(picked[0], slow.conn);
     picker.unasked(picked[1], slow.conn);
-    let blocks = run(&mut picker, &web, 1, Start::First);
+    let blocks = run(&mut picker, &web, 1, None);
     assert_eq!(blocks[0], picked[1], "nobody is at it any more");
 }
 
@@ -471,7 +471,7 @@ fn peers_help_with_the_end_of_a_run_and_a_run_with_what_peers_are_asked_for() {
     let layout = layout(4);
     let mut picker = Picker::new(&layout, &Bitfield::new(4), rng());
     let (peer, web, other) = (seed(1, 4), seed(2, 4), seed(3, 4));
-    let blocks = run(&mut picker, &web, 4, Start::First);
+    let blocks = run(&mut picker, &web, 4, None);
     assert!(picker.is_endgame());
     let mut helped = Vec::new();
     picker.pick_again(&peer, 3, &mut helped);

@@ -12,7 +12,11 @@ impl Torrent {
     pub(super) fn block_came(&mut self, ctx: &mut Context, conn: ConnId, block: BlockRef, bytes: Bytes) {
         self.down.add(ctx.now, bytes.len() as u64);
         self.last_block = ctx.now;
-        let peer = self.peers.get(&conn).and_then(crate::peer::Peer::peer_id);
+        let peer = self
+            .peers
+            .get(&conn)
+            .and_then(crate::peer::Peer::peer_id)
+            .or_else(|| self.web_seeds.author(conn));
         let (Some(meta), Some(store), Some(picker), Some(peer)) =
             (&self.meta, &mut self.store, &mut self.picker, peer)
         else {
@@ -30,6 +34,8 @@ impl Torrent {
             if let Some(peer) = self.peers.get_mut(&other) {
                 peer.take_back(block);
                 self.dirty.insert(other);
+            } else {
+                self.web_seed_spared(ctx, other, block);
             }
         }
     }
@@ -86,6 +92,9 @@ impl Torrent {
         if let Some(peer) = author.and_then(|author| self.peers.get_mut(&author.conn)) {
             peer.given += 1;
             store.set_given(piece, peer.slot);
+        } else if let Some(seed) = author.and_then(|author| self.web_seeds.by_author(author.peer)) {
+            seed.given += 1;
+            store.set_given(piece, seed.slot);
         }
         let whole = store.have().is_full();
         ctx.event(Event::PieceVerified { torrent: self.info_hash, piece });

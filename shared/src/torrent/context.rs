@@ -24,6 +24,10 @@ pub struct Context {
     pub upload_slots: usize,
     /// Connections of one torrent.
     pub peers_max: usize,
+    /// The host fetches from web seeds.
+    pub web_seeds: bool,
+    /// Private addresses that strangers name may be contacted.
+    pub private_addresses: bool,
     /// Bytes that may go to all peers.
     pub upload: TokenBucket,
     /// Bytes that may be asked of all peers.
@@ -115,12 +119,14 @@ pub enum Job {
     Answer(ConnId),
     /// An answer is taken.
     Accept(ConnId),
+    /// Bytes are fetched from a web seed.
+    Fetch(ConnId),
 }
 
 impl Job {
     /// Whether it is about pieces and the storage that is open, rather than about connections.
     const fn is_of_storage(&self) -> bool {
-        !matches!(self, Self::Close | Self::Offer(_) | Self::Answer(_) | Self::Accept(_))
+        !matches!(self, Self::Close | Self::Offer(_) | Self::Answer(_) | Self::Accept(_) | Self::Fetch(_))
     }
 }
 
@@ -133,6 +139,8 @@ impl Context {
             version,
             upload_slots: 0,
             peers_max: 0,
+            web_seeds: false,
+            private_addresses: false,
             upload: TokenBucket::new(None, now),
             download: TokenBucket::new(None, now),
             served_last: None,

@@ -63,6 +63,13 @@ pub enum Event {
         /// What it calls itself.
         peer: PeerId,
     },
+    /// A web seed gave bytes that did not match, and is not asked any more.
+    WebSeedConvicted {
+        /// Which torrent.
+        torrent: InfoHash,
+        /// Its URL.
+        url: String,
+    },
     /// A tracker said something that a person should know.
     TrackerWarning {
         /// Which.

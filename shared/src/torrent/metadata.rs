@@ -215,7 +215,14 @@ impl Torrent {
             self.fetch.blocks.iter().flatten().cloned().unzip();
         let info = Bytes::from(blocks.concat());
         match Metainfo::from_info(info) {
-            Ok(meta) if meta.info_hash() == self.info_hash => self.learn(ctx, Arc::new(meta)),
+            Ok(meta) if meta.info_hash() == self.info_hash => {
+                // Kept with the metadata, so that they are known when the torrent is opened again.
+                let web_seeds: Vec<String> = self.web_seeds.urls().map(ToOwned::to_owned).collect();
+                match meta.with_web_seeds(&web_seeds) {
+                    Ok(meta) => self.learn(ctx, Arc::new(meta)),
+                    Err(error) => self.fail(ctx, super::EffectFailure::Unsupported(error.to_string())),
+                }
+            }
             // The hash matches, so this is the torrent that was asked for, and it is not one that we can take.
             Err(error) if matches_hash(&blocks, self.info_hash) => {
                 self.fail(ctx, super::EffectFailure::Unsupported(error.to_string()));

@@ -22,6 +22,10 @@ mod status;
 mod storage;
 mod timers;
 mod transfer;
+mod web_seed;
+mod web_seed_fetch;
+mod web_seed_lane;
+mod web_seed_url;
 
 use core::ops::Bound::{Excluded, Unbounded};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -33,7 +37,7 @@ pub use event::Event;
 pub use resume::verified_bytes;
 pub use snapshot::{
     FileSnapshot, PeerSnapshot, Phase, PieceState, Snapshot, TorrentSnapshot, TrackerSnapshot, TrackerState,
-    Waiting,
+    Waiting, WebSeedSnapshot, WebSeedState,
 };
 pub use timers::Timer;
 
@@ -44,6 +48,7 @@ use offers::Offers;
 use peers::Dial;
 use pieces::Store;
 use storage::Storage;
+use web_seed::WebSeeds;
 
 use crate::choker::Choker;
 use crate::id::{ConnId, InfoHash};
@@ -84,6 +89,7 @@ pub struct Torrent {
     fulfilled: u32,
     failed_pieces: u32,
     peers: BTreeMap<ConnId, Peer>,
+    web_seeds: WebSeeds,
     dials: BTreeMap<ConnId, Dial>,
     failed_dials: u32,
     /// Since when the attempts go on of which none has led to anybody.
@@ -155,6 +161,7 @@ impl Torrent {
             fulfilled: 0,
             failed_pieces: 0,
             peers: BTreeMap::new(),
+            web_seeds: WebSeeds::default(),
             dials: BTreeMap::new(),
             failed_dials: 0,
             dialling_since: now,
@@ -213,8 +220,11 @@ impl Torrent {
     pub fn settle(&mut self, ctx: &mut Context) {
         loop {
             self.look_for_work();
-            let Some(conn) = self.next_dirty() else { break };
-            self.serve(ctx, conn);
+            if let Some(conn) = self.next_dirty() {
+                self.serve(ctx, conn);
+            } else if !self.feed_web_seeds(ctx) {
+                break;
+            }
         }
         let needy = self.needs_peers();
         if needy && !self.needy {
@@ -253,6 +263,7 @@ impl Torrent {
                 assert_eq!(peer.missing, has, "pieces that {} has and we lack are counted", peer.conn);
             }
         }
+        self.check_web_seeds();
         assert!(self.dirty.is_empty(), "everything is settled");
     }
 
@@ -262,6 +273,7 @@ impl Torrent {
         link.name = self.meta.as_ref().map(|meta| meta.name().to_owned()).or_else(|| self.link_name.clone());
         link.length = self.layout().map(Layout::total).or(self.link_length);
         link.trackers = self.announcer.urls().map(ToOwned::to_owned).collect();
+        link.web_seeds = self.web_seeds.urls().map(ToOwned::to_owned).collect();
         link.to_magnet()
     }
 

@@ -51,7 +51,7 @@ impl Torrent {
 
     /// Bytes came from a peer.
     pub fn connection_data(&mut self, ctx: &mut Context, conn: ConnId, data: bytes::Bytes) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let Some(peer) = self.peers.get_mut(&conn) else { return self.web_seed_data(ctx, conn, data) };
         peer.push(ctx.now, data);
         self.dirty.insert(conn);
         while let Some(peer) = self.peers.get_mut(&conn) {
@@ -73,6 +73,7 @@ impl Torrent {
 
     /// A connection ended, or could not be made, without our doing.
     pub fn connection_closed(&mut self, ctx: &mut Context, conn: ConnId, reason: CloseReason) {
+        self.web_seed_failed(ctx, conn, reason.to_string(), false);
         ctx.conns.remove(&conn);
         if self.dials.remove(&conn).is_some() {
             self.failed_dials += 1;
@@ -249,7 +250,7 @@ impl Torrent {
 
     /// A peer gave bad pieces: not again for a while.
     pub(super) fn ban(&mut self, ctx: &mut Context, peer_id: PeerId) {
-        if self.blame.is_banned(&peer_id, ctx.now) {
+        if self.blame.is_banned(&peer_id, ctx.now) || self.convict_web_seed(ctx, peer_id) {
             return;
         }
         self.blame.ban(peer_id, ctx.now);
@@ -268,6 +269,7 @@ impl Torrent {
         self.dials.values_mut().for_each(|dial| dial.since = now);
         self.announcer.woke(now);
         self.fetch.woke(now);
+        self.web_seeds.woke(now);
     }
 
     /// Number of connections that are open or on their way to somebody.

@@ -268,6 +268,7 @@ impl Torrent {
             Job::Offer(conn) => self.offer_made(ctx, conn, result),
             Job::Answer(conn) => self.answer_made(ctx, conn, result),
             Job::Accept(conn) => self.accepted(ctx, conn, result),
+            Job::Fetch(conn) => self.web_seed_done(ctx, conn, result),
             Job::Hash(piece) => self.hashed(ctx, piece, result),
             Job::Write(piece) => self.written(ctx, piece, result),
             Job::Read { conn, number } => self.read_done(ctx, conn, number, result),

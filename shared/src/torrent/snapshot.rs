@@ -109,6 +109,8 @@ pub struct TorrentSnapshot {
     pub peers: Vec<PeerSnapshot>,
     /// Its trackers.
     pub trackers: Vec<TrackerSnapshot>,
+    /// Its web seeds.
+    pub web_seeds: Vec<WebSeedSnapshot>,
     /// Its files; empty until the metadata is there.
     pub files: Vec<FileSnapshot>,
     /// One byte a piece: the state in the low three bits ([`PieceState`]), and for verified pieces in the high five
@@ -213,6 +215,45 @@ pub enum TrackerState {
     Unreachable,
     /// Not a WebSocket tracker, or one that this host may not contact; left alone.
     Unsupported,
+}
+
+/// One web seed of a torrent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebSeedSnapshot {
+    /// Its URL, as the link or `.torrent` names it.
+    pub url: String,
+    /// Where it stands.
+    pub state: WebSeedState,
+    /// Small number for colours as of a peer, 0 until it is asked.
+    pub slot: u8,
+    /// Payload bytes a second from it.
+    pub down_rate: u64,
+    /// Payload bytes from it.
+    pub downloaded: u64,
+    /// Verified pieces of which it gave the larger part.
+    pub given: u32,
+    /// Requests under way.
+    pub requests: u32,
+    /// Milliseconds until it is tried again.
+    pub next_ms: Option<u64>,
+    /// Why it failed last, bounded.
+    pub message: Option<String>,
+}
+
+/// Where a web seed stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WebSeedState {
+    /// Nothing is asked of it now.
+    Idle,
+    /// Bytes are on their way, or asked for.
+    Fetching,
+    /// It failed and is tried again later.
+    Waiting,
+    /// Its URL names a private address, which this host does not contact for strangers.
+    Private,
+    /// It gave bytes that did not match, and is not asked any more.
+    Convicted,
 }
 
 /// One file.

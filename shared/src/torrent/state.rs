@@ -126,6 +126,7 @@ impl Torrent {
     /// Leaves the swarm.
     pub(super) fn stop_peers(&mut self, ctx: &mut Context) {
         self.announcer.stop(ctx, self.info_hash, self.stats());
+        self.stop_web_seeds(ctx);
         self.close_offers(ctx, &CloseReason::Stopped);
         let dials: Vec<_> = self.dials.keys().copied().collect();
         for conn in dials {

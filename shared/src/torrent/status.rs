@@ -41,6 +41,7 @@ impl Torrent {
             eta_ms: self.eta(now, total - verified.min(total), down_rate),
             peers: self.peers.values().filter_map(|peer| shown(peer, now)).collect(),
             trackers: self.announcer.snapshot(now, retry),
+            web_seeds: self.web_seed_snapshots(now),
             files: self.files(),
             field: self.field(),
             availability: self.picker.as_ref().map_or((0, 0.0), |picker| picker.availability()),
@@ -103,6 +104,10 @@ impl Torrent {
             return None;
         }
         let since_ms = |since: Instant| now.saturating_since(since).as_millis() as u64;
+        if self.web_seeds.is_fetching() {
+            let still = now.saturating_since(self.last_block);
+            return (still >= STILL).then_some(Waiting::Data { since_ms: still.as_millis() as u64 });
+        }
         let shaken: Vec<&Peer> = self.peers.values().filter(|peer| peer.shaken().is_some()).collect();
         if shaken.is_empty() {
             let oldest = self.dials.values().map(|dial| dial.since).min();

@@ -180,6 +180,7 @@ impl Torrent {
 
     /// Closes the storage; nothing is known to be here until it is opened again.
     pub(super) fn leave_storage(&mut self, ctx: &mut Context) {
+        self.stop_web_seeds(ctx);
         self.close_storage(ctx, false);
         self.picker = None;
         if let (Some(meta), Some(store)) = (&self.meta, &mut self.store) {

@@ -30,6 +30,8 @@ pub enum Timer {
     Metadata,
     /// Peers are told which pieces are here now.
     Have,
+    /// A web seed is silent, or is tried again.
+    WebSeed,
     /// Rates that are shown decay.
     Measure,
 }
@@ -59,7 +61,9 @@ impl Torrent {
         if !self.peers.is_empty() {
             due(Some(self.choke_at), Timer::Choke);
         }
-        if !self.limited.is_empty() {
+        let endgame = self.picker.as_ref().is_some_and(|picker| picker.is_endgame());
+        due(self.web_seeds.deadline(ctx.now, self.phase, endgame), Timer::WebSeed);
+        if !self.limited.is_empty() || self.web_seeds.limited {
             let tokens = [ctx.upload.next(), ctx.download.next()].into_iter().flatten().min();
             due(Some(tokens.unwrap_or(ctx.now + RATE_WAIT_MAX)), Timer::Rate);
         }
@@ -77,6 +81,7 @@ impl Torrent {
         for conn in conns {
             self.peer_due(ctx, conn);
         }
+        self.web_seeds_due(ctx);
         if self.have_at.is_some_and(|at| at <= now) {
             self.have_at = None;
             self.dirty.extend(self.peers.keys());

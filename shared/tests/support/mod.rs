@@ -10,6 +10,7 @@
 pub mod storage;
 pub mod stranger;
 pub mod tracker;
+pub mod web;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -30,6 +31,7 @@ use shared::time::{Instant, UnixTime};
 
 use storage::Storage;
 use tracker::Tracker;
+use web::Web;
 
 pub const TRACKER: &str = "ws://tracker.test/announce";
 
@@ -92,6 +94,8 @@ enum Happening {
     Input(Input),
     /// Bytes have left the buffer of a connection.
     Drained(ConnId, usize),
+    /// A server goes on with an answer.
+    Web(u64),
 }
 
 pub struct World {
@@ -99,6 +103,7 @@ pub struct World {
     pub net: Net,
     pub hosts: Vec<Host>,
     pub tracker: Tracker,
+    pub web: Web,
     queue: BinaryHeap<Reverse<(Instant, u64, usize)>>,
     happenings: BTreeMap<u64, Happening>,
     next: u64,
@@ -115,6 +120,7 @@ impl World {
             net,
             hosts: Vec::new(),
             tracker: Tracker::default(),
+            web: Web::default(),
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
             next: 0,
@@ -325,6 +331,10 @@ impl World {
 
     /// Does an effect; its result comes at once, or after the storage's delay.
     pub fn effect(&mut self, host: usize, id: shared::id::EffectId, effect: Effect) {
+        if let Effect::Fetch { conn, url, offset, length } = effect {
+            let (number, at) = self.web.fetch(self.now, (host, conn, id), (url, offset, length));
+            return self.push(host, at, Happening::Web(number));
+        }
         let delay = match &effect {
             Effect::Offer { .. } | Effect::Answer { .. } | Effect::Accept { .. } => self.net.latency,
             _ => self.net.storage_delay,
@@ -350,6 +360,18 @@ impl World {
             stored => self.hosts[host].storage.effect(stored),
         };
         self.later(host, delay, Input::EffectDone { id, result });
+    }
+
+    fn web_step(&mut self, number: u64) {
+        let hosts = &self.hosts;
+        let closed = |host: usize, conn| hosts[host].closed.iter().any(|(closed, _)| *closed == conn);
+        let Some(step) = self.web.step(self.now, number, closed) else { return };
+        for input in step.inputs {
+            self.input(step.host, input);
+        }
+        if let Some(next) = step.next {
+            self.push(step.host, next, Happening::Web(number));
+        }
     }
 
     /// Opens a connection between whoever offered and whoever answered.
@@ -402,6 +424,7 @@ impl World {
             }
             match happening {
                 Happening::Input(input) => self.input(host, input),
+                Happening::Web(number) => self.web_step(number),
                 Happening::Drained(conn, bytes) => {
                     let Some(buffered) = self.hosts[host].buffered.get_mut(&conn) else { return true };
                     let before = *buffered;

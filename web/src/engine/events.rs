@@ -40,6 +40,10 @@ impl Host {
             Event::PeerBanned { torrent, peer } => {
                 web_sys::console::warn_1(&format!("{torrent}: {peer} is shut out").into());
             }
+            // The list of web seeds shows it.
+            Event::WebSeedConvicted { torrent, url } => {
+                web_sys::console::warn_1(&format!("{torrent}: {url} gave wrong bytes").into());
+            }
             // In the tracker's own line.
             Event::TrackerWarning { tracker, text } => {
                 web_sys::console::debug_1(&format!("{tracker:?} says: {text}").into());

@@ -240,6 +240,7 @@ fn empty(phase: Phase) -> TransferView {
             eta_ms: None,
             peers: Vec::new(),
             trackers: vec![tracker()],
+            web_seeds: Vec::new(),
             files: Vec::new(),
             field: Vec::new(),
             availability: (0, 0.0),
