@@ -1,7 +1,5 @@
 //! The peer's command.
 
-#![expect(dead_code, reason = "seed and download, which follow, use the rest")]
-
 mod cli;
 mod command;
 mod ending;
@@ -30,6 +28,8 @@ fn main() -> ExitCode {
 
 fn run(verb: Verb, output: &Output) -> anyhow::Result<()> {
     match verb {
+        Verb::Seed(args) => command::seed::run(&args, output),
+        Verb::Download(args) => command::download::run(&args, output),
         Verb::Create(args) => command::create::run(&args, output),
         Verb::Info(args) => command::info::run(&args, output),
         Verb::Completions(args) => command::completions::run(&args),

@@ -1,5 +1,6 @@
 //! The command line.
 
+pub(crate) mod network;
 pub(crate) mod values;
 
 use clap::builder::BoolishValueParser;
@@ -55,6 +56,10 @@ pub(crate) struct Common {
 /// What is to be done.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Share files and folders.
+    Seed(command::seed::Args),
+    /// Fetch what a link, a .torrent or an address names.
+    Download(command::download::Args),
     /// Make a .torrent of a file or a folder.
     Create(command::create::Args),
     /// Say what a .torrent or a link holds; compare a copy on disk with it.

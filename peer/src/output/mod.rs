@@ -1,5 +1,6 @@
 //! What a person, or a program, gets to read: results on standard output, everything else on standard error.
 
+pub(crate) mod status;
 pub(crate) mod units;
 
 use std::io::{IsTerminal, Write as _};

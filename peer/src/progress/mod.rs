@@ -20,28 +20,43 @@ const BAR_HZ: u8 = 8;
 /// How often whoever tells a [`Meter`] should do so.
 pub(crate) const TOLD_EVERY: Duration = Duration::from_millis(150);
 
-/// Shows how many bytes of a total are there.
+/// Between two events where what happens is told as JSON.
+const EVENTS_EVERY: Duration = Duration::from_secs(1);
+
+/// Shows how many bytes of a total are there, or, of what has no end, how it goes.
 pub(crate) struct Meter {
     bar: Option<ProgressBar>,
     lines: bool,
     last_line: Option<Instant>,
+    last_text: String,
+    last_event: Option<Instant>,
 }
 
 impl Meter {
     /// Nothing done yet of `total` bytes, 0 where that is not known yet.
     pub(crate) fn new(output: &Output, total: u64) -> Self {
+        let colour = if output::colours(&std::io::stderr()) { ".cyan/dim" } else { "" };
+        let template = format!("  {{bar:24{colour}}} {{percent:>3}} %  {{wide_msg}}");
+        Self::with_template(output, Some(total), &template)
+    }
+
+    /// For what has no end.
+    pub(crate) fn unbounded(output: &Output) -> Self {
+        Self::with_template(output, None, "  {spinner} {wide_msg}")
+    }
+
+    fn with_template(output: &Output, total: Option<u64>, template: &str) -> Self {
         let bar = output.has_bar().then(|| {
             let target = ProgressDrawTarget::stderr_with_hz(BAR_HZ);
-            let bar = ProgressBar::with_draw_target(Some(total), target);
-            let colour = if output::colours(&std::io::stderr()) { ".cyan/dim" } else { "" };
-            let template = format!("  {{bar:24{colour}}} {{percent:>3}} %  {{wide_msg}}");
+            let bar = ProgressBar::with_draw_target(total, target);
             // A template that is not understood would be our mistake; the bar's own then does.
-            if let Ok(style) = ProgressStyle::with_template(&template) {
+            if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━╸─"));
             }
             bar
         });
-        Self { bar, lines: output.has_lines(), last_line: None }
+        let (lines, last_text) = (output.has_lines(), String::new());
+        Self { bar, lines, last_line: None, last_text, last_event: None }
     }
 
     /// How far it is, and what to say of it.
@@ -56,6 +71,30 @@ impl Meter {
             self.last_line = Some(Instant::now());
             eprintln_quietly(&format!("{:>3} %  {}", shared::units::percent(done, total), text()));
         }
+    }
+
+    /// How that goes which has no end.
+    pub(crate) fn tell(&mut self, text: impl FnOnce() -> String) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text());
+            bar.tick();
+        } else if self.lines && self.last_line.is_none_or(|last| last.elapsed() >= LINES_EVERY) {
+            let text = text();
+            if text != self.last_text {
+                self.last_line = Some(Instant::now());
+                eprintln_quietly(&text);
+                self.last_text = text;
+            }
+        }
+    }
+
+    /// Whether it is time for another event of progress; then it is not for a while.
+    pub(crate) fn is_event_due(&mut self) -> bool {
+        let due = self.last_event.is_none_or(|last| last.elapsed() >= EVENTS_EVERY);
+        if due {
+            self.last_event = Some(Instant::now());
+        }
+        due
     }
 
     /// A line above the bar, or among the lines.

@@ -1,0 +1,171 @@
+//! One GET over HTTP/1.1, redirects included.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderValue, LOCATION};
+use http::{HeaderName, Request, StatusCode};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use shared::{address, url};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::cli::network::authority;
+use crate::ending;
+
+/// Redirects that are followed.
+const REDIRECTS_MAX: usize = 5;
+
+/// To connect, to shake hands, to get the head of the response: each.
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// What the server answered, its body yet to come.
+pub(super) struct Response {
+    /// Where redirects led to.
+    pub(super) url: String,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Incoming,
+}
+
+impl Response {
+    /// A header as text, if it is ASCII.
+    pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Fetches `url`. A redirect to an address that is not in the public internet is followed only if `private`.
+pub(super) async fn get(
+    url: &str,
+    private: bool,
+    headers: &[(HeaderName, String)],
+) -> anyhow::Result<Response> {
+    let mut at = url.to_owned();
+    for hop in 0..=REDIRECTS_MAX {
+        // What was typed is meant; what it leads to is a stranger's word.
+        let response = get_once(&at, private || hop == 0, headers).await.with_context(|| at.clone())?;
+        let Some(place) = response.headers.get(LOCATION).filter(|_| response.status.is_redirection()) else {
+            return Ok(response);
+        };
+        let place = place.to_str().ok().and_then(|place| joined(&at, place));
+        let place = place.with_context(|| format!("{at}: a redirect that leads to no address"))?;
+        at = url::check(&place, url::WEB_SCHEMES).with_context(|| format!("{at}: redirect"))?;
+    }
+    bail!("{url}: more than {REDIRECTS_MAX} redirects")
+}
+
+async fn get_once(url: &str, private: bool, headers: &[(HeaderName, String)]) -> anyhow::Result<Response> {
+    let host_port = authority(url).context("no host")?;
+    let tls = url.starts_with("https://");
+    let stream = connect(host_port, if tls { 443 } else { 80 }, private).await?;
+    let path = url.splitn(4, '/').nth(3).map_or_else(|| "/".to_owned(), |path| format!("/{path}"));
+    let mut request = Request::get(path.as_str())
+        .header(http::header::HOST, host_port)
+        .header(http::header::USER_AGENT, concat!("Piecemeal/", env!("CARGO_PKG_VERSION")));
+    for (name, value) in headers {
+        request = request.header(name, HeaderValue::from_str(value)?);
+    }
+    let request = request.body(Empty::<Bytes>::new())?;
+    let response = if tls {
+        let host = host_port.rsplit_once(':').map_or(host_port, |(host, _)| host).trim_matches(['[', ']']);
+        let name = ServerName::try_from(host.to_owned())?;
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(client_config()?));
+        let stream = within(connector.connect(name, stream)).await.context("TLS")?;
+        ask(stream, request).await?
+    } else {
+        ask(stream, request).await?
+    };
+    let (head, body) = response.into_parts();
+    Ok(Response { url: url.to_owned(), status: head.status, headers: head.headers, body })
+}
+
+async fn ask(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Empty<Bytes>>,
+) -> anyhow::Result<http::Response<Incoming>> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    // It ends with the body; what goes wrong shows there.
+    tokio::spawn(connection);
+    within(sender.send_request(request)).await
+}
+
+async fn connect(host_port: &str, default_port: u16, private: bool) -> anyhow::Result<TcpStream> {
+    let with_port = match host_port.rsplit_once(':') {
+        Some((_, port)) if port.parse::<u16>().is_ok() => host_port.to_owned(),
+        _ => format!("{host_port}:{default_port}"),
+    };
+    let found: Vec<SocketAddr> =
+        within(tokio::net::lookup_host(&with_port)).await.context("no such host")?.collect();
+    let mut last = None;
+    for address in found {
+        if !private && !address::is_public(address.ip()) {
+            bail!("redirects to the private address {}; --allow-private follows it", address.ip());
+        }
+        match within(TcpStream::connect(address)).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| ending::not_found("the host has no address")).context("cannot connect"))
+}
+
+async fn within<T, E: Into<anyhow::Error>>(work: impl Future<Output = Result<T, E>>) -> anyhow::Result<T> {
+    match tokio::time::timeout(WITHIN, work).await {
+        Ok(done) => done.map_err(Into::into),
+        Err(_) => bail!("no answer within {} s", WITHIN.as_secs()),
+    }
+}
+
+fn client_config() -> anyhow::Result<ClientConfig> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The address that a `Location` means, relative to the one that answered it (RFC 3986, section 5, without dot segments).
+fn joined(base: &str, place: &str) -> Option<String> {
+    let (scheme, rest) = base.split_once("://")?;
+    let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let folder = path.split('?').next().unwrap_or_default();
+    let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder);
+    Some(match place {
+        "" => return None,
+        absolute if absolute.split(['/', '?', '#']).next().is_some_and(|start| start.ends_with(':')) => {
+            absolute.to_owned()
+        }
+        host if host.starts_with("//") => format!("{scheme}:{host}"),
+        path if path.starts_with('/') => format!("{scheme}://{host}{path}"),
+        path => format!("{scheme}://{host}{folder}/{path}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_are_relative_to_where_they_come_from() {
+        for (base, place, expected) in [
+            ("http://h/a/b?c", "d", "http://h/a/d"),
+            ("http://h/a/b", "/d?e=http://x", "http://h/d?e=http://x"),
+            ("https://h:1", "d", "https://h:1/d"),
+            ("https://h/a", "//other/d", "https://other/d"),
+            ("https://h/a", "http://other/d", "http://other/d"),
+        ] {
+            assert_eq!(joined(base, place).as_deref(), Some(expected));
+        }
+        assert_eq!(joined("https://h/a", ""), None);
+    }
+}

@@ -1,0 +1,314 @@
+//! A torrent being fetched.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use peer::client::{Add, Client};
+use serde::Serialize;
+use shared::engine::{Event, Origin, Phase, TorrentSnapshot};
+use shared::id::{ConnId, InfoHash};
+use shared::magnet::Link;
+use shared::units::percent;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::Args;
+use crate::command::signals::Signals;
+use crate::ending;
+use crate::output::{Output, line, status, units};
+use crate::progress::{Meter, TOLD_EVERY};
+
+/// What is to be fetched, and from whom.
+pub(super) struct Torrent<'a> {
+    pub(super) args: &'a Args,
+    pub(super) origin: Origin,
+    /// Beside those that the origin names.
+    pub(super) trackers: Vec<String>,
+    pub(super) peers: Vec<SocketAddr>,
+    /// Private addresses may be contacted.
+    pub(super) private: bool,
+}
+
+/// What `--json` prints.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Report {
+    pub(super) path: Option<PathBuf>,
+    pub(super) name: Option<String>,
+    pub(super) info_hash: Option<String>,
+    pub(super) bytes: u64,
+    pub(super) verified: u64,
+    pub(super) resumed: u64,
+    pub(super) downloaded: u64,
+    pub(super) wasted: u64,
+    pub(super) uploaded: u64,
+    pub(super) seconds: f64,
+    pub(super) bytes_per_second: u64,
+    pub(super) peers: usize,
+}
+
+#[derive(Serialize)]
+struct Moving<'a> {
+    event: &'static str,
+    phase: Phase,
+    waiting: Option<&'a str>,
+    bytes: u64,
+    verified: u64,
+    bytes_per_second: u64,
+    peers: usize,
+}
+
+/// How a download ended.
+enum Ended {
+    Complete,
+    Interrupted,
+    TimedOut,
+}
+
+impl Torrent<'_> {
+    /// Fetches it; returns when all of it is there and nothing more is to be given.
+    pub(super) async fn fetch(self, mut signals: Signals, output: &Output) -> anyhow::Result<()> {
+        let Self { args, origin, trackers, peers, private } = self;
+        let mut options = args.network.options(&args.out, private);
+        options.storage.overwrite = args.overwrite;
+        let client = Client::start(options).await?;
+        let mut events = client.events();
+        let mut add = Add::download(origin);
+        add.trackers = trackers;
+        let torrent = client.add(add).await?;
+        if !peers.is_empty() {
+            let mut link = Link::new(torrent);
+            link.peers = peers.iter().map(ToString::to_string).collect();
+            client.add(Add::download(Origin::Link(link.to_magnet()))).await?;
+        }
+        let mut watch = Watch::new(args, torrent, output);
+        let mut ticks = tokio::time::interval(TOLD_EVERY);
+        let ended = loop {
+            tokio::select! {
+                () = signals.asked() => break Ok(Ended::Interrupted),
+                event = events.recv() => match event {
+                    Ok(event) => if let Err(error) = watch.hear(&event) { break Err(error) },
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => break Err(anyhow::anyhow!("the client has ended")),
+                },
+                _ = ticks.tick() => {
+                    let Some(snapshot) = client.snapshot().await else { continue };
+                    let Some(now) = snapshot.torrents.iter().find(|now| now.info_hash == torrent) else { continue };
+                    match watch.tick(now) {
+                        Ok(None) => {}
+                        Ok(Some(ended)) => break Ok(ended),
+                        Err(error) => break Err(error),
+                    }
+                }
+            }
+        };
+        watch.meter.clear();
+        let complete = matches!(ended, Ok(Ended::Complete));
+        if complete {
+            output.text(&watch.text());
+            if args.seed {
+                watch.give(&client, &mut signals, torrent).await;
+            }
+        } else if matches!(ended, Ok(Ended::Interrupted)) {
+            output.note("ending; once more ends at once");
+        }
+        signals.patiently(client.shutdown()).await;
+        watch.end(ended?, output)
+    }
+}
+
+/// How it goes.
+struct Watch<'a> {
+    args: &'a Args,
+    output: &'a Output,
+    meter: Meter,
+    begun: Instant,
+    /// When a byte came last, or something else that shows that it goes on.
+    moved: Instant,
+    /// What [`Watch::moved`] is about.
+    seen: (Phase, u64),
+    /// Bytes that were there when it began to fetch; `None` before.
+    resumed: Option<u64>,
+    /// Since it fetches.
+    fetching: Option<Instant>,
+    took: Option<Duration>,
+    gave: BTreeSet<ConnId>,
+    last: Report,
+}
+
+impl<'a> Watch<'a> {
+    fn new(args: &'a Args, torrent: InfoHash, output: &'a Output) -> Self {
+        let last = Report { info_hash: Some(torrent.to_string()), ..Report::default() };
+        let now = Instant::now();
+        Self {
+            args,
+            output,
+            meter: Meter::new(output, 0),
+            begun: now,
+            moved: now,
+            seen: (Phase::Connecting, 0),
+            resumed: None,
+            fetching: None,
+            took: None,
+            gave: BTreeSet::new(),
+            last,
+        }
+    }
+
+    fn hear(&self, event: &Event) -> anyhow::Result<()> {
+        match event {
+            Event::Failed { failure, .. } => anyhow::bail!(status::of_failure(failure)),
+            Event::Refused { reason, .. } => self.output.note(reason),
+            Event::TrackerWarning { text, .. } => self.meter.say(&format!("the tracker says: {text}")),
+            Event::PieceFailed { piece, .. } => {
+                self.meter
+                    .say(&format!("piece {piece} did not match and was thrown away; fetched elsewhere"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, now: &TorrentSnapshot) -> anyhow::Result<Option<Ended>> {
+        self.note(now);
+        let waiting = status::of_download(now);
+        let rate = now.down_rate;
+        self.meter.set(now.verified_bytes, now.total_bytes, || said(now, waiting.as_deref()));
+        if self.meter.is_event_due() {
+            self.output.event(&Moving {
+                event: "progress",
+                phase: now.phase,
+                waiting: waiting.as_deref(),
+                bytes: now.total_bytes,
+                verified: now.verified_bytes,
+                bytes_per_second: rate,
+                peers: now.peers.len(),
+            });
+        }
+        match now.phase {
+            Phase::Complete | Phase::Seeding => {
+                self.took = Some(self.fetching.unwrap_or(self.begun).elapsed());
+                self.count(now);
+                Ok(Some(Ended::Complete))
+            }
+            // Its reason comes as an event, right before or after this.
+            Phase::Error => {
+                anyhow::bail!(now.error.clone().unwrap_or_else(|| "the transfer stopped".to_owned()))
+            }
+            _ if self.args.timeout.is_some_and(|timeout| self.moved.elapsed() >= timeout) => {
+                Ok(Some(Ended::TimedOut))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Takes in where it stands.
+    fn note(&mut self, now: &TorrentSnapshot) {
+        let seen = (now.phase, now.downloaded);
+        // Being checked is no waiting, however long it takes.
+        if seen != self.seen || now.phase == Phase::Checking {
+            (self.seen, self.moved) = (seen, Instant::now());
+        }
+        if now.phase == Phase::Downloading && self.fetching.is_none() {
+            (self.fetching, self.resumed) = (Some(Instant::now()), Some(now.verified_bytes));
+        }
+        self.count(now);
+    }
+
+    fn count(&mut self, now: &TorrentSnapshot) {
+        self.gave.extend(now.peers.iter().filter(|peer| peer.downloaded > 0).map(|peer| peer.conn));
+        let took = self.took.or_else(|| self.fetching.map(|since| since.elapsed())).unwrap_or_default();
+        // What was there before the first look at it was there before it began.
+        let complete = matches!(now.phase, Phase::Complete | Phase::Seeding);
+        let resumed =
+            self.resumed.unwrap_or(if complete && now.downloaded == 0 { now.verified_bytes } else { 0 });
+        self.last = Report {
+            path: now.pieces.gt(&0).then(|| now.name.as_ref().map(|name| self.args.out.join(name))).flatten(),
+            name: now.name.clone(),
+            info_hash: self.last.info_hash.take(),
+            bytes: now.total_bytes,
+            verified: now.verified_bytes,
+            resumed,
+            downloaded: now.downloaded,
+            wasted: now.wasted,
+            uploaded: now.uploaded,
+            seconds: took.as_secs_f64(),
+            bytes_per_second: units::average(now.verified_bytes.saturating_sub(resumed), took),
+            peers: self.gave.len(),
+        };
+    }
+
+    /// What is said of a download that is complete.
+    fn text(&self) -> String {
+        let report = &self.last;
+        let took = Duration::from_secs_f64(report.seconds);
+        let mut text = format!("{}\n", report.path.clone().unwrap_or_default().display());
+        text += &line("size", &units::bytes(report.bytes));
+        if report.resumed == report.bytes {
+            text += &line("verified", "all of it was here already");
+            return text;
+        }
+        if report.resumed > 0 {
+            text += &line("here before", &units::bytes(report.resumed));
+        }
+        text += &line("took", &format!("{}, {}", units::elapsed(took), units::rate(report.bytes_per_second)));
+        text + &line("from", &status::people(report.peers))
+    }
+
+    /// Goes on giving until somebody wants it to end.
+    async fn give(&mut self, client: &Client, signals: &mut Signals, torrent: InfoHash) {
+        let mut meter = Meter::unbounded(self.output);
+        let mut ticks = tokio::time::interval(TOLD_EVERY);
+        loop {
+            tokio::select! {
+                () = signals.asked() => return,
+                _ = ticks.tick() => {}
+            }
+            let Some(snapshot) = client.snapshot().await else { return };
+            let Some(now) = snapshot.torrents.iter().find(|now| now.info_hash == torrent) else { return };
+            self.last.uploaded = now.uploaded;
+            meter.tell(|| {
+                let trouble = status::of_seed(now).filter(|_| now.peers.is_empty());
+                trouble.unwrap_or_else(|| {
+                    format!("helping others · {} · gave {}", status::rates(now), units::bytes(now.uploaded))
+                })
+            });
+        }
+    }
+
+    fn end(self, ended: Ended, output: &Output) -> anyhow::Result<()> {
+        let report = &self.last;
+        let safe = percent(report.verified, report.bytes);
+        let error = match ended {
+            Ended::Complete => {
+                output.end(report);
+                return Ok(());
+            }
+            Ended::Interrupted if report.verified > 0 => ending::interrupted(format!(
+                "interrupted; {safe} % is verified and safe: the same command goes on from there"
+            )),
+            Ended::Interrupted => ending::interrupted("interrupted before anything came"),
+            Ended::TimedOut if report.downloaded == 0 => {
+                ending::not_found("nobody gave anything of it in the time that --timeout allows")
+            }
+            Ended::TimedOut => ending::failed(format!(
+                "nothing came any more in the time that --timeout allows; {safe} % is verified and safe"
+            )),
+        };
+        Err(ending::with_report(error, report))
+    }
+}
+
+fn said(now: &TorrentSnapshot, waiting: Option<&str>) -> String {
+    let name = now.name.as_deref().unwrap_or("…");
+    if let Some(waiting) = waiting {
+        return format!("{name} · {waiting}");
+    }
+    let left = now.eta_ms.and_then(units::time_left).map(|left| format!(" · {left}")).unwrap_or_default();
+    format!(
+        "{name} · {} of {} · {}{left}",
+        units::bytes(now.verified_bytes),
+        units::bytes(now.total_bytes),
+        status::rates(now)
+    )
+}
