@@ -9,6 +9,11 @@ pub struct Limits {
     pub interval: Duration,
     /// A member that did not announce for this long is gone: three missed announces, since a hidden tab may be late.
     pub member_timeout: Duration,
+    /// The same two for members that are reached by address. Ten minutes is what bittorrent-tracker asks for; nothing tells
+    /// when such a peer vanishes, but its clients do without announcing for less.
+    pub address_interval: Duration,
+    /// Two missed announces, and a late third.
+    pub address_timeout: Duration,
     /// An offer may be answered for this long. WebTorrent gives up its own side after 50 s.
     pub offer_timeout: Duration,
     /// Offers of one announce that are relayed; the rest is dropped. The reference server takes 82, nobody sends more
@@ -21,9 +26,12 @@ pub struct Limits {
     pub members_per_socket: usize,
     /// Peer_ids of one socket in one swarm. A page with several clients has a few.
     pub peer_ids_per_swarm: usize,
+    /// Memberships (torrent and port) of one address, or of one IPv6 network of 64 bits; 0 is no bound. A seedbox with a
+    /// thousand torrents, four times over.
+    pub members_per_address: usize,
     /// Members of one swarm.
     pub members_per_torrent: usize,
-    /// Members of all swarms together; about 250 bytes each.
+    /// Members of all swarms together; about 250 bytes each, those reached by address about 190.
     pub members: usize,
     /// Offers of one socket that wait for an answer: 200 torrents with ten offers each.
     pub pending_per_socket: u32,
@@ -38,11 +46,14 @@ impl Default for Limits {
         Self {
             interval: Duration::from_secs(120),
             member_timeout: Duration::from_secs(3 * 120),
+            address_interval: Duration::from_secs(600),
+            address_timeout: Duration::from_secs(1_500),
             offer_timeout: Duration::from_secs(120),
             offers_per_announce: 20,
             offer_bytes: shared::limits::SDP_MAX,
             members_per_socket: 1_024,
             peer_ids_per_swarm: 16,
+            members_per_address: 4_096,
             members_per_torrent: 100_000,
             members: 1_000_000,
             pending_per_socket: 2_048,

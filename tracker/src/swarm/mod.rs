@@ -6,7 +6,11 @@
 //! A member is a `(torrent, peer_id, socket)`. The peer_id alone proves nothing, since every offer shows its sender's:
 //! a stranger who announces somebody else's peer_id becomes a member of its own, and changes nothing for the other.
 //! In the same way a peer that reconnects is a member twice until its old socket closes or goes silent.
+//!
+//! Peers that announce over HTTP or UDP are members of the same swarms, reached at their addresses: see [`address`]. They
+//! are counted together with the others, but only introduced to their like, since neither kind can connect to the other.
 
+pub mod address;
 mod limits;
 mod offers;
 mod recency;
@@ -24,6 +28,7 @@ use shared::rng::Rng;
 use shared::time::Instant;
 use shared::tracker::ws::{Action, Announce, Answer, Event, Failure, Offer, Request, Response, ScrapeCounts};
 
+use self::address::Addresses;
 pub use self::limits::Limits;
 use self::offers::{OfferKey, Offers, Pending};
 use self::recency::{Recency, Slot};
@@ -35,8 +40,8 @@ use self::torrent::Torrent;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub u64);
 
-/// The family of a socket's remote address; only counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The family of an address. That of a socket is only counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     /// IPv4, or IPv4 mapped into IPv6.
     #[default]
@@ -65,6 +70,7 @@ pub struct Swarms {
     index: BTreeMap<MemberKey, Slot>,
     sockets: BTreeMap<SocketId, Socket>,
     offers: Offers,
+    addresses: Addresses,
     counters: Counters,
 }
 
@@ -105,6 +111,7 @@ impl Swarms {
             index: BTreeMap::new(),
             sockets: BTreeMap::new(),
             offers: Offers::new(),
+            addresses: Addresses::new(),
             counters: Counters::default(),
         }
     }
@@ -139,6 +146,7 @@ impl Swarms {
 
     /// Forgets members that stopped announcing and offers that nobody answered in time.
     pub fn expire(&mut self, now: Instant) {
+        self.expire_addresses(now);
         while let Some((slot, _)) = self.members.oldest().filter(|(_, member)| member.expires <= now) {
             self.counters.members_expired += 1;
             self.forget_member(slot);
@@ -152,7 +160,7 @@ impl Swarms {
     /// When [`Self::expire`] has something to do next, if nothing else happens.
     pub fn next_deadline(&self) -> Option<Instant> {
         let member = self.members.oldest().map(|(_, member)| member.expires);
-        member.into_iter().chain(self.offers.next_deadline()).min()
+        member.into_iter().chain(self.offers.next_deadline()).chain(self.addresses.next_deadline()).min()
     }
 
     /// Numbers of one swarm.
@@ -197,7 +205,7 @@ impl Swarms {
             if member.seed != seed {
                 let (was, place) = (core::mem::replace(&mut member.seed, seed), member.place);
                 self.leave_role(key.info_hash, place, was);
-                let place = self.torrents.entry(key.info_hash).or_default().push(slot, seed);
+                let place = self.torrents.entry(key.info_hash).or_default().sockets.push(slot, seed);
                 self.set_place(slot, place);
             }
             return Ok(());
@@ -208,7 +216,7 @@ impl Swarms {
         let slot = self.members.insert(Member { key, seed, expires, place: 0, socket_place });
         socket.members.push(slot);
         self.index.insert(key, slot);
-        let place = self.torrents.entry(key.info_hash).or_default().push(slot, seed);
+        let place = self.torrents.entry(key.info_hash).or_default().sockets.push(slot, seed);
         self.set_place(slot, place);
         Ok(())
     }
@@ -225,7 +233,7 @@ impl Swarms {
         } else if self.torrents.get(&key.info_hash).map_or(0, Torrent::len) >= self.limits.members_per_torrent
         {
             Err(Refusal::Swarm(self.limits.members_per_torrent))
-        } else if self.members.len() >= self.limits.members {
+        } else if self.members.len() + self.addresses.len() >= self.limits.members {
             Err(Refusal::Tracker(self.limits.members))
         } else {
             Ok(())
@@ -239,7 +247,7 @@ impl Swarms {
         let Some(slot) = self.index.get(&from).copied() else { return };
         let seed = self.members.get(slot).is_some_and(|member| member.seed);
         let Some(torrent) = self.torrents.get(&from.info_hash) else { return };
-        let (leeches, seeds) = torrent.candidates(seed);
+        let (leeches, seeds) = torrent.sockets.candidates(seed);
         let wanted = offers.len().min(self.limits.offers_per_announce);
         // Neither the announcer nor anybody who uses its peer_id: a peer takes no offer from itself.
         let acceptable = |slot| self.members.get(slot).is_some_and(|m| m.key.peer_id != from.peer_id);
@@ -303,6 +311,14 @@ impl Swarms {
     }
 
     fn scrape(&mut self, socket: SocketId, hashes: &[InfoHash], replies: &mut Vec<Reply>) {
+        let named: std::collections::BTreeSet<_> = hashes.iter().take(self.limits.scrape).copied().collect();
+        let files = self.scraped(&named.into_iter().collect::<Vec<_>>());
+        let response = Response::Scraped { files, min_request_interval: self.interval() };
+        replies.push(Reply { to: socket, response });
+    }
+
+    /// Numbers of these swarms in that order, or of all if none is named; of no more than the bound.
+    pub fn scraped(&mut self, hashes: &[InfoHash]) -> Vec<(InfoHash, ScrapeCounts)> {
         self.counters.scrapes += 1;
         let bound = self.limits.scrape;
         let numbers = |counts: Counts| ScrapeCounts {
@@ -311,18 +327,11 @@ impl Swarms {
             // At least those that are here and have everything; others are not remembered.
             downloaded: counts.complete,
         };
-        let files = if hashes.is_empty() {
-            self.torrents
-                .iter()
-                .take(bound)
-                .map(|(hash, torrent)| (*hash, numbers(torrent.counts())))
-                .collect()
-        } else {
-            let named: std::collections::BTreeSet<_> = hashes.iter().take(bound).collect();
-            named.into_iter().map(|hash| (*hash, numbers(self.counts(hash)))).collect()
-        };
-        let response = Response::Scraped { files, min_request_interval: self.interval() };
-        replies.push(Reply { to: socket, response });
+        if hashes.is_empty() {
+            let all = self.torrents.iter().take(bound);
+            return all.map(|(hash, torrent)| (*hash, numbers(torrent.counts()))).collect();
+        }
+        hashes.iter().take(bound).map(|hash| (*hash, numbers(self.counts(hash)))).collect()
     }
 
     /// Takes a member out of its swarm and of its socket's list.
@@ -345,13 +354,17 @@ impl Swarms {
         let Some(member) = self.members.remove(slot) else { return };
         self.index.remove(&member.key);
         self.leave_role(member.key.info_hash, member.place, member.seed);
-        if self.torrents.get(&member.key.info_hash).is_some_and(|torrent| torrent.len() == 0) {
-            self.torrents.remove(&member.key.info_hash);
+        self.drop_if_empty(&member.key.info_hash);
+    }
+
+    fn drop_if_empty(&mut self, info_hash: &InfoHash) {
+        if self.torrents.get(info_hash).is_some_and(|torrent| torrent.len() == 0) {
+            self.torrents.remove(info_hash);
         }
     }
 
     fn leave_role(&mut self, info_hash: InfoHash, place: u32, seed: bool) {
-        let moved = self.torrents.get_mut(&info_hash).and_then(|torrent| torrent.remove(place, seed));
+        let moved = self.torrents.get_mut(&info_hash).and_then(|torrent| torrent.sockets.remove(place, seed));
         if let Some(moved) = moved {
             self.set_place(moved, place);
         }
@@ -376,13 +389,20 @@ impl Swarms {
 
 /// Why somebody is not admitted. Each names the bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum Refusal {
+pub enum Refusal {
+    /// [`Limits::members_per_socket`].
     #[error("too many swarms on one connection: at most {0}")]
     Socket(usize),
+    /// [`Limits::peer_ids_per_swarm`].
     #[error("too many peer_ids of one connection in one swarm: at most {0}")]
     PeerIds(usize),
+    /// [`Limits::members_per_address`].
+    #[error("too many peers of your address in all swarms: at most {0}")]
+    Address(usize),
+    /// [`Limits::members_per_torrent`].
     #[error("this swarm is full: at most {0} peers")]
     Swarm(usize),
+    /// [`Limits::members`].
     #[error("this tracker is full: at most {0} peers")]
     Tracker(usize),
 }

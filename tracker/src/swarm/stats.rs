@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use shared::id::PeerId;
 
+use super::address::Endpoint;
 use super::{Family, SocketId, Swarms};
 
 /// What happened since the start.
@@ -29,7 +30,7 @@ pub struct Counters {
     pub members_expired: u64,
 }
 
-/// What is there now. A peer is a (peer_id, socket), however many swarms it is in.
+/// What is there now. A peer is a peer_id on one socket or at one address with port, however many swarms it is in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Swarms, each with at least one member.
@@ -48,6 +49,8 @@ pub struct Stats {
     pub ipv6: usize,
     /// Peers by program: the name's and version's part of the peer_id (BEP 20), as it stands there.
     pub clients: BTreeMap<Vec<u8>, usize>,
+    /// Peers that are reached by address, among all.
+    pub addresses: usize,
     /// Open sockets.
     pub sockets: usize,
     /// Offers that wait for an answer.
@@ -56,13 +59,22 @@ pub struct Stats {
     pub counters: Counters,
 }
 
+/// Where a peer is reached.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Socket(SocketId),
+    Address(Endpoint),
+}
+
 impl Swarms {
     /// Walks all members: not for every request.
     pub fn stats(&self) -> Stats {
-        let mut peers: BTreeMap<(SocketId, PeerId), (bool, bool)> = BTreeMap::new();
-        for member in self.members.iter() {
-            let (seeds, leeches) = peers.entry((member.key.socket, member.key.peer_id)).or_default();
-            *(if member.seed { seeds } else { leeches }) = true;
+        let mut peers: BTreeMap<(Place, PeerId), (bool, bool)> = BTreeMap::new();
+        let sockets = self.members.iter().map(|m| (Place::Socket(m.key.socket), m.key.peer_id, m.seed));
+        let addresses = self.addresses.iter().map(|(at, peer_id, seed)| (Place::Address(at), peer_id, seed));
+        for (place, peer_id, seed) in sockets.chain(addresses) {
+            let (seeds, leeches) = peers.entry((place, peer_id)).or_default();
+            *(if seed { seeds } else { leeches }) = true;
         }
         let mut stats = Stats {
             torrents: self.torrents.len(),
@@ -72,13 +84,20 @@ impl Swarms {
             counters: self.counters,
             ..Stats::default()
         };
-        for ((socket, peer_id), roles) in peers {
+        for ((place, peer_id), roles) in peers {
             match roles {
                 (true, true) => stats.both += 1,
                 (true, false) => stats.seeders_only += 1,
                 _ => stats.leechers_only += 1,
             }
-            match self.sockets.get(&socket).map(|socket| socket.family).unwrap_or_default() {
+            let family = match place {
+                Place::Socket(socket) => self.sockets.get(&socket).map(|socket| socket.family),
+                Place::Address(endpoint) => {
+                    stats.addresses += 1;
+                    Some(endpoint.family())
+                }
+            };
+            match family.unwrap_or_default() {
                 Family::V4 => stats.ipv4 += 1,
                 Family::V6 => stats.ipv6 += 1,
             }

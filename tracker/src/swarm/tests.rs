@@ -66,13 +66,14 @@ fn check(swarms: &Swarms) {
     for member in swarms.members.iter() {
         let slot = swarms.index[&member.key];
         let torrent = &swarms.torrents[&member.key.info_hash];
-        assert_eq!(torrent.role(member.seed)[member.place as usize], slot);
+        assert_eq!(torrent.sockets.role(member.seed)[member.place as usize], slot);
         let socket = &swarms.sockets[&member.key.socket];
         assert_eq!(socket.members[member.socket_place as usize], slot);
         *by_socket.entry(member.key.socket).or_default() += 1;
     }
     assert_eq!(swarms.index.len(), swarms.members.len());
-    assert_eq!(swarms.torrents.values().map(Torrent::len).sum::<usize>(), swarms.members.len());
+    let members = swarms.members.len() + swarms.addresses.len();
+    assert_eq!(swarms.torrents.values().map(Torrent::len).sum::<usize>(), members);
     assert!(swarms.torrents.values().all(|torrent| torrent.len() > 0), "an empty swarm is deleted");
     for (id, socket) in &swarms.sockets {
         assert_eq!(socket.members.len(), by_socket.get(id).copied().unwrap_or_default());

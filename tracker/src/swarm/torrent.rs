@@ -1,5 +1,6 @@
 //! The members of one torrent's swarm.
 
+use super::Family;
 use super::recency::Slot;
 
 /// How many members hold everything, and how many do not yet.
@@ -11,20 +12,16 @@ pub struct Counts {
     pub incomplete: u32,
 }
 
-/// Members by role, so that seeds need not be searched for among leechers. Each member knows its place.
+/// The members of one kind by role, so that seeds need not be searched for among leechers. Each member knows its place.
 #[derive(Debug, Default)]
-pub(super) struct Torrent {
+pub(super) struct Roles {
     seeds: Vec<Slot>,
     leeches: Vec<Slot>,
 }
 
-impl Torrent {
+impl Roles {
     pub(super) const fn len(&self) -> usize {
         self.seeds.len() + self.leeches.len()
-    }
-
-    pub(super) fn counts(&self) -> Counts {
-        Counts { complete: self.seeds.len() as u32, incomplete: self.leeches.len() as u32 }
     }
 
     /// Adds a member and returns its place.
@@ -53,5 +50,42 @@ impl Torrent {
 
     const fn role_mut(&mut self, seed: bool) -> &mut Vec<Slot> {
         if seed { &mut self.seeds } else { &mut self.leeches }
+    }
+}
+
+/// The members of one torrent. Those of one kind are introduced to each other only; all of them are counted.
+#[derive(Debug, Default)]
+pub(super) struct Torrent {
+    /// Reached through their WebSockets: slots of the sockets' members.
+    pub(super) sockets: Roles,
+    /// Reached at an IPv4 address: slots of the addresses' members.
+    pub(super) v4: Roles,
+    /// Reached at an IPv6 address: slots of the addresses' members.
+    pub(super) v6: Roles,
+}
+
+impl Torrent {
+    pub(super) const fn len(&self) -> usize {
+        self.sockets.len() + self.v4.len() + self.v6.len()
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let kinds = [&self.sockets, &self.v4, &self.v6];
+        let sum = |role: fn(&Roles) -> &Vec<Slot>| kinds.iter().map(|kind| role(kind).len() as u32).sum();
+        Counts { complete: sum(|roles| &roles.seeds), incomplete: sum(|roles| &roles.leeches) }
+    }
+
+    pub(super) const fn addresses(&self, family: Family) -> &Roles {
+        match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        }
+    }
+
+    pub(super) const fn addresses_mut(&mut self, family: Family) -> &mut Roles {
+        match family {
+            Family::V4 => &mut self.v4,
+            Family::V6 => &mut self.v6,
+        }
     }
 }

@@ -1,0 +1,268 @@
+use core::time::Duration;
+
+use proptest::prelude::*;
+use shared::rng::Rng;
+use shared::tracker::ws;
+
+use super::super::{Limits, SocketId};
+use super::*;
+
+const TORRENT: InfoHash = InfoHash([1; 20]);
+
+fn swarms(limits: Limits) -> Swarms {
+    Swarms::new(limits, Rng::from_seed([9; 32]))
+}
+
+fn request(number: u8, port: u16, left: u64, event: Event) -> AnnounceRequest {
+    AnnounceRequest {
+        info_hash: TORRENT,
+        peer_id: PeerId([number; 20]),
+        port,
+        uploaded: 0,
+        downloaded: 0,
+        left: Some(left),
+        event,
+        wanted: None,
+        key: 7,
+        tracker_id: None,
+    }
+}
+
+fn at(seconds: u64) -> Instant {
+    Instant::from_millis(seconds * 1_000)
+}
+
+fn ask(swarms: &mut Swarms, seconds: u64, ip: &str, request: &AnnounceRequest) -> Result<Met, Refusal> {
+    let met = swarms.announce_address(at(seconds), ip.parse().unwrap(), request, Reach::Both, 100);
+    check(swarms);
+    met
+}
+
+/// The peers told, as text, in order.
+fn peers(met: &Met) -> Vec<String> {
+    let mut peers: Vec<_> = met.peers.iter().map(|(address, _)| address.to_string()).collect();
+    peers.sort();
+    peers
+}
+
+fn counts(complete: u32, incomplete: u32) -> Counts {
+    Counts { complete, incomplete }
+}
+
+/// Every list agrees with every other.
+fn check(swarms: &Swarms) {
+    let addresses = &swarms.addresses;
+    let mut networks: BTreeMap<u128, u32> = BTreeMap::new();
+    for member in addresses.members.iter() {
+        let slot = addresses.index[&member.key];
+        let torrent = &swarms.torrents[&member.key.info_hash];
+        assert_eq!(torrent.addresses(member.key.at.family()).role(member.seed)[member.place as usize], slot);
+        *networks.entry(member.key.at.network()).or_default() += 1;
+    }
+    assert_eq!(networks, addresses.networks);
+    assert_eq!(addresses.index.len(), addresses.len());
+    let listed: usize = swarms.torrents.values().map(Torrent::len).sum();
+    assert_eq!(listed, addresses.len() + swarms.members.len());
+    assert!(swarms.torrents.values().all(|torrent| torrent.len() > 0));
+}
+
+#[test]
+fn two_peers_are_told_of_each_other_and_not_of_themselves() {
+    let mut swarms = swarms(Limits::default());
+    let met = ask(&mut swarms, 0, "192.0.2.1", &request(1, 10, 0, Event::Started)).unwrap();
+    assert_eq!(met, Met { counts: counts(1, 0), interval: 600, peers: Vec::new() });
+    let met = ask(&mut swarms, 0, "192.0.2.2", &request(2, 20, 5, Event::Started)).unwrap();
+    assert_eq!(met.peers, [("192.0.2.1:10".parse().unwrap(), PeerId([1; 20]))]);
+    let met = ask(&mut swarms, 0, "::ffff:192.0.2.1", &request(1, 10, 0, Event::Update)).unwrap();
+    assert_eq!((met.counts, peers(&met)), (counts(1, 1), vec!["192.0.2.2:20".to_owned()]));
+}
+
+#[test]
+fn seeds_are_not_told_of_seeds() {
+    let mut swarms = swarms(Limits::default());
+    ask(&mut swarms, 0, "192.0.2.1", &request(1, 10, 0, Event::Started)).unwrap();
+    let met = ask(&mut swarms, 0, "192.0.2.2", &request(2, 20, 0, Event::Started)).unwrap();
+    assert_eq!((met.counts, met.peers.len()), (counts(2, 0), 0));
+    let met = ask(&mut swarms, 0, "192.0.2.2", &request(2, 20, 1, Event::Update)).unwrap();
+    assert_eq!((met.counts, met.peers.len()), (counts(1, 1), 1));
+}
+
+#[test]
+fn the_kinds_are_counted_together_and_never_introduced_to_each_other() {
+    let mut swarms = swarms(Limits::default());
+    swarms.open(SocketId(1), Family::V4);
+    let offers = vec![ws::Offer {
+        offer_id: "x".to_owned(),
+        offer: serde_json::value::RawValue::from_string("{}".to_owned()).unwrap(),
+    }];
+    let announce = ws::Announce {
+        info_hash: TORRENT,
+        peer_id: PeerId([9; 20]),
+        left: Some(1),
+        event: Event::Started,
+        offers,
+    };
+    ask(&mut swarms, 0, "192.0.2.1", &request(1, 10, 0, Event::Started)).unwrap();
+    let mut replies = Vec::new();
+    swarms.handle(at(0), SocketId(1), ws::Request::Announce(announce), &mut replies);
+    let [reply] = replies.as_slice() else { panic!("an offer went out: {replies:?}") };
+    assert!(matches!(reply.response, ws::Response::Announced { complete: 1, incomplete: 1, .. }));
+    let met = ask(&mut swarms, 0, "192.0.2.1", &request(1, 10, 0, Event::Update)).unwrap();
+    assert_eq!((met.counts, met.peers.len()), (counts(1, 1), 0));
+    let stats = swarms.stats();
+    assert_eq!((stats.peers, stats.addresses, stats.ipv4, stats.torrents), (2, 1, 2, 1));
+    swarms.close(SocketId(1));
+    check(&swarms);
+    assert_eq!(swarms.counts(&TORRENT), counts(1, 0));
+    ask(&mut swarms, 0, "192.0.2.1", &request(1, 10, 0, Event::Stopped)).unwrap();
+    assert_eq!(swarms.stats().torrents, 0);
+}
+
+#[test]
+fn a_reply_names_the_families_that_it_can() {
+    let mut swarms = swarms(Limits::default());
+    ask(&mut swarms, 0, "192.0.2.1", &request(1, 10, 1, Event::Started)).unwrap();
+    ask(&mut swarms, 0, "2001:db8::1", &request(2, 20, 1, Event::Started)).unwrap();
+    let mut met = |ip: &str, reach, most| {
+        let met = swarms.announce_address(
+            at(0),
+            ip.parse().unwrap(),
+            &request(3, 30, 1, Event::Update),
+            reach,
+            most,
+        );
+        peers(&met.unwrap())
+    };
+    assert_eq!(met("192.0.2.3", Reach::OwnFamily, 9), ["192.0.2.1:10"]);
+    assert_eq!(met("2001:db8::3", Reach::OwnFamily, 9), ["[2001:db8::1]:20"]);
+    // The asker at the other family's address is a peer like any other.
+    assert_eq!(met("192.0.2.3", Reach::Both, 9), ["192.0.2.1:10", "[2001:db8::1]:20", "[2001:db8::3]:30"]);
+    assert_eq!(met("192.0.2.3", Reach::Both, 1), ["192.0.2.1:10"]);
+    assert!(met("192.0.2.3", Reach::Both, 0).is_empty());
+}
+
+#[test]
+fn who_takes_no_connections_is_told_of_others_only() {
+    let mut swarms = swarms(Limits::default());
+    ask(&mut swarms, 0, "192.0.2.1", &request(1, 10, 0, Event::Started)).unwrap();
+    let met = ask(&mut swarms, 0, "192.0.2.2", &request(2, 0, 1, Event::Started)).unwrap();
+    assert_eq!((met.counts, met.peers.len()), (counts(1, 0), 1));
+}
+
+#[test]
+fn who_is_on_this_host_is_told_only_to_who_is_too() {
+    let mut swarms = swarms(Limits::default());
+    ask(&mut swarms, 0, "127.0.0.1", &request(1, 10, 0, Event::Started)).unwrap();
+    assert!(ask(&mut swarms, 0, "192.0.2.1", &request(2, 20, 1, Event::Started)).unwrap().peers.is_empty());
+    let met = ask(&mut swarms, 0, "127.0.0.1", &request(3, 30, 1, Event::Started)).unwrap();
+    assert_eq!(peers(&met), ["127.0.0.1:10", "192.0.2.1:20"]);
+}
+
+#[test]
+fn a_membership_ends_by_its_own_word_or_by_silence() {
+    let mut swarms = swarms(Limits::default());
+    ask(&mut swarms, 0, "192.0.2.1", &request(1, 10, 1, Event::Started)).unwrap();
+    // Another peer_id, another key, another address: not its own word.
+    let mut neighbour = request(1, 10, 1, Event::Stopped);
+    neighbour.key = 8;
+    for (ip, stop) in [
+        ("192.0.2.1", request(2, 10, 1, Event::Stopped)),
+        ("192.0.2.1", neighbour),
+        ("192.0.2.2", request(1, 10, 1, Event::Stopped)),
+    ] {
+        let met = ask(&mut swarms, 1, ip, &stop).unwrap();
+        assert_eq!((met.counts, met.peers.len()), (counts(0, 1), 0));
+    }
+    // A client that starts anew at the same port is one member.
+    ask(&mut swarms, 2, "192.0.2.1", &request(5, 10, 1, Event::Started)).unwrap();
+    let met = ask(&mut swarms, 3, "192.0.2.1", &request(5, 10, 1, Event::Stopped)).unwrap();
+    assert_eq!(met.counts, counts(0, 0));
+    ask(&mut swarms, 10, "192.0.2.1", &request(1, 10, 1, Event::Started)).unwrap();
+    assert_eq!(swarms.next_deadline(), Some(at(1_510)));
+    swarms.expire(at(1_509));
+    assert_eq!(swarms.counts(&TORRENT), counts(0, 1));
+    swarms.expire(at(1_510));
+    check(&swarms);
+    assert_eq!((swarms.counts(&TORRENT), swarms.stats().counters.members_expired), (counts(0, 0), 1));
+}
+
+#[test]
+fn bounds_refuse_with_a_reason_and_spare_those_who_are_in() {
+    let limits = Limits { members_per_address: 2, members_per_torrent: 4, members: 5, ..Limits::default() };
+    let mut swarms = swarms(limits);
+    let other =
+        |port| AnnounceRequest { info_hash: InfoHash([2; 20]), ..request(1, port, 1, Event::Started) };
+    assert!(ask(&mut swarms, 0, "2001:db8::1", &request(1, 1, 1, Event::Started)).is_ok());
+    assert!(ask(&mut swarms, 0, "2001:db8::2", &request(1, 2, 1, Event::Started)).is_ok());
+    let refused = ask(&mut swarms, 0, "2001:db8::3", &request(1, 3, 1, Event::Started));
+    assert_eq!(refused, Err(Refusal::Address(2)), "one network of 64 bits");
+    assert!(ask(&mut swarms, 0, "2001:db8::1", &request(1, 1, 0, Event::Completed)).is_ok());
+    assert!(ask(&mut swarms, 0, "192.0.2.1", &request(1, 1, 1, Event::Started)).is_ok());
+    assert!(ask(&mut swarms, 0, "192.0.2.2", &request(1, 1, 1, Event::Started)).is_ok());
+    let refused = ask(&mut swarms, 0, "192.0.2.3", &request(1, 1, 1, Event::Started));
+    assert_eq!(refused, Err(Refusal::Swarm(4)));
+    assert!(ask(&mut swarms, 0, "192.0.2.3", &other(1)).is_ok());
+    assert_eq!(ask(&mut swarms, 0, "192.0.2.4", &other(1)), Err(Refusal::Tracker(5)));
+    assert_eq!(swarms.stats().counters.announces_refused, 3);
+    ask(&mut swarms, 0, "2001:db8::2", &request(1, 2, 1, Event::Stopped)).unwrap();
+    assert!(ask(&mut swarms, 0, "2001:db8::3", &request(1, 3, 1, Event::Started)).is_ok());
+}
+
+#[test]
+fn the_choice_is_uniform_and_costs_what_is_told() {
+    let mut swarms = swarms(Limits { members_per_address: 0, ..Limits::default() });
+    for port in 1..=40 {
+        ask(&mut swarms, 0, "192.0.2.1", &request(1, port, u64::from(port % 3), Event::Started)).unwrap();
+    }
+    let mut told: BTreeMap<u16, u32> = BTreeMap::new();
+    let mut asking = request(2, 20, 9, Event::Update);
+    asking.wanted = Some(10);
+    for _ in 0..8_000 {
+        let ip = "192.0.2.2".parse().unwrap();
+        let met = swarms.announce_address(at(0), ip, &asking, Reach::Both, 100).unwrap();
+        assert_eq!(met.peers.len(), 10);
+        for (address, _) in met.peers {
+            *told.entry(address.port()).or_default() += 1;
+        }
+    }
+    // 2000 each, standard deviation about 39.
+    assert!(told.len() == 40 && told.values().all(|times| (1_800..2_200).contains(times)), "{told:?}");
+}
+
+proptest! {
+    /// Whatever happens in whatever order: the lists agree, and nobody is told of itself, of anybody twice, or as a seed of
+    /// a seed.
+    #[test]
+    fn the_rules_hold_in_every_order(
+        steps in prop::collection::vec((0_u8..6, 0_u16..4, 0_u8..2, 0_u64..2, 0_usize..4, 0_u64..400, 0_u32..8), 1..200)
+    ) {
+        let mut swarms = swarms(Limits { members_per_address: 5, members: 30, ..Limits::default() });
+        let events = [Event::Update, Event::Started, Event::Completed, Event::Stopped];
+        let mut now = 0;
+        for (host, port, torrent, left, event, wait, wanted) in steps {
+            now += wait;
+            let ip: IpAddr = if host < 3 { [192, 0, 2, host].into() } else { [0, 0, 0, 0, 0, 0, 0, u16::from(host)].into() };
+            let mut announce = request(host, port, left, events[event]);
+            announce.info_hash = InfoHash([torrent; 20]);
+            announce.wanted = Some(wanted);
+            let met = swarms.announce_address(at(now), ip, &announce, Reach::Both, 6);
+            check(&swarms);
+            let Ok(met) = met else { continue };
+            prop_assert!(met.peers.len() <= wanted.min(6) as usize);
+            let mut told: Vec<_> = met.peers.iter().map(|(address, _)| *address).collect();
+            prop_assert!(!told.contains(&SocketAddr::new(ip, port)));
+            told.sort_unstable();
+            told.dedup();
+            prop_assert_eq!(told.len(), met.peers.len());
+            for (address, peer_id) in met.peers {
+                let key = Key { info_hash: announce.info_hash, at: Endpoint::new(address.ip(), address.port()) };
+                let member = swarms.addresses.members.get(swarms.addresses.index[&key]).unwrap();
+                prop_assert_eq!(member.peer_id, peer_id);
+                prop_assert!(!(member.seed && left == 0));
+                prop_assert!(member.expires > at(now));
+            }
+        }
+        swarms.expire(at(now) + Duration::from_secs(1_500));
+        prop_assert_eq!(swarms.torrents.len(), 0);
+    }
+}
