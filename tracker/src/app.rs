@@ -13,7 +13,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use tracing::info;
 
-use crate::frontend::ws;
+use crate::frontend::{http as http_frontend, ws};
 use crate::listener::Place;
 use crate::state::AppState;
 use crate::{files, host, routes};
@@ -26,6 +26,8 @@ pub(crate) fn app(state: Arc<AppState>) -> Router {
         .route("/stats.json", get(routes::stats::json))
         .route("/stats", get(routes::stats::page))
         .route("/compare/{name}", get(routes::compare::report))
+        .route("/announce", get(http_frontend::announce))
+        .route("/scrape", get(http_frontend::scrape))
         .route("/files", any(files::redirect))
         .route("/files/", any(files::serve))
         .route("/files/{*path}", any(files::serve))

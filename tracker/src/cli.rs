@@ -5,14 +5,15 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::config::{CertificateSource, Config, Http1Port, NetLimits, TlsConfig};
+use crate::config::{CertificateSource, Config, Http1Port, NetLimits, TlsConfig, UdpPort};
 use crate::swarm::Limits;
 
 /// Introduces peers to each other and serves the page that makes them; files too, over HTTP/1.1 and HTTP/2.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tracker", version, max_term_width = 100)]
 pub struct Args {
-    /// Address of the clear port: page, WebSocket tracker (any path), /files/, /health, /stats.json. Port 0: any.
+    /// Address of the clear port: page, tracker over WebSocket (any path) and HTTP (/announce, /scrape), /files/, /health,
+    /// /stats.json. Port 0: any.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", env = "PIECEMEAL_LISTEN")]
     pub listen: SocketAddr,
 
@@ -24,6 +25,10 @@ pub struct Args {
     /// after --listen-tls if it is free.
     #[arg(long, value_name = "ADDRESS", default_value = "auto", env = "PIECEMEAL_LISTEN_TLS_HTTP1")]
     pub listen_tls_http1: Http1Port,
+
+    /// Address for announces over UDP (BEP 15): an address, `off`, or `auto` for the number of --listen if it is free.
+    #[arg(long, value_name = "ADDRESS", default_value = "auto", env = "PIECEMEAL_LISTEN_UDP")]
+    pub listen_udp: UdpPort,
 
     /// Open no TLS port.
     #[arg(long, conflicts_with_all = ["listen_tls", "listen_tls_http1", "cert"])]
@@ -61,7 +66,7 @@ pub struct Args {
     #[arg(long = "ice-servers", value_name = "URL|JSON", value_parser = ice_server)]
     pub ice_servers: Vec<serde_json::Value>,
 
-    /// Seconds between two announces of one peer.
+    /// Seconds between two announces of one peer over WebSocket; over HTTP and UDP it is five times as long.
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(5..=3600))]
     pub interval: u32,
 
@@ -72,6 +77,14 @@ pub struct Args {
     /// WebSockets of one address at once, 0 for no bound. Behind a reverse proxy all peers share its address.
     #[arg(long, value_name = "N", default_value_t = NetLimits::default().sockets_per_address)]
     pub sockets_per_address: usize,
+
+    /// Announces and scrapes a second of one address over HTTP and UDP, 0 for no bound.
+    #[arg(long, value_name = "N", default_value_t = NetLimits::default().requests_per_second, env = "PIECEMEAL_REQUESTS_PER_ADDRESS")]
+    pub requests_per_address: u32,
+
+    /// Memberships in swarms of one address over HTTP and UDP, 0 for no bound.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().members_per_address, env = "PIECEMEAL_MEMBERS_PER_ADDRESS")]
+    pub members_per_address: usize,
 
     /// What is logged, as a filter of tracing's: `warn`, `debug`, `tracker=trace`.
     #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]
@@ -118,16 +131,25 @@ impl Args {
                 http1: self.listen_tls_http1,
                 source,
             }),
+            udp: self.listen_udp,
             lan: self.lan,
             files: self.files,
             names,
             private,
             page: self.page,
             ice_servers: self.ice_servers,
-            swarm: Limits { interval, member_timeout: interval * 3, ..Limits::default() },
+            swarm: Limits {
+                interval,
+                member_timeout: interval * 3,
+                address_interval: interval * 5,
+                address_timeout: interval * 25 / 2,
+                members_per_address: self.members_per_address,
+                ..Limits::default()
+            },
             net: NetLimits {
                 connections: self.max_connections.max(1),
                 sockets_per_address: self.sockets_per_address,
+                requests_per_second: self.requests_per_address,
                 silent_timeout: (interval * 5).max(NetLimits::default().silent_timeout),
                 ..NetLimits::default()
             },

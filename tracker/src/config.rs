@@ -13,6 +13,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The TLS port, if there is one.
     pub tls: Option<TlsConfig>,
+    /// Where peers announce over UDP.
+    pub udp: UdpPort,
     /// Listen on all addresses, whatever `listen` names; the ports stay.
     pub lan: bool,
     /// Directory that is served under `/files/`.
@@ -56,6 +58,31 @@ pub enum Http1Port {
 }
 
 impl std::str::FromStr for Http1Port {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            "auto" => Ok(Self::Auto),
+            address => {
+                address.parse().map(Self::At).map_err(|_| "expected an address and port, `auto` or `off`")
+            }
+        }
+    }
+}
+
+/// The port for announces over UDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UdpPort {
+    /// None.
+    Off,
+    /// Of the same number as the clear port, if it is free.
+    Auto,
+    /// Here.
+    At(SocketAddr),
+}
+
+impl std::str::FromStr for UdpPort {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -113,6 +140,12 @@ pub struct NetLimits {
     pub message_burst: u32,
     /// Messages a second of one socket that are read in the long run; beyond it reading waits, nothing is dropped.
     pub messages_per_second: u32,
+    /// Announces and scrapes of one address (IPv6: one /64) over HTTP and UDP that are answered at once, if it was quiet
+    /// before: a client that starts with a thousand torrents, twice.
+    pub request_burst: u32,
+    /// Announces and scrapes a second of one address over HTTP and UDP in the long run; 0 is no bound. Above any client,
+    /// below the thousand a second that floods of single addresses have been seen to bring.
+    pub requests_per_second: u32,
     /// Time between two pings.
     pub ping_interval: Duration,
     /// A WebSocket that did not even send a pong for this long is gone.
@@ -136,6 +169,8 @@ impl Default for NetLimits {
             queue_bytes: 2 * 1024 * 1024,
             message_burst: 1_000,
             messages_per_second: 50,
+            request_burst: 2_000,
+            requests_per_second: 100,
             ping_interval: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(90),
             silent_timeout: Duration::from_secs(600),
@@ -150,6 +185,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tls: None,
+            udp: UdpPort::Auto,
             lan: false,
             files: None,
             names: Vec::new(),

@@ -31,12 +31,12 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::crypto::aws_lc_rs;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use self::config::{CertificateSource, Config, Http1Port, TlsConfig};
+use self::config::{CertificateSource, Config, Http1Port, TlsConfig, UdpPort};
 use self::error::StartError;
 use self::files::Files;
 use self::listener::Shared;
@@ -54,6 +54,7 @@ const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
 pub struct Running {
     address: SocketAddr,
     clear: TcpListener,
+    udp: Option<UdpSocket>,
     tls: Option<(TcpListener, Tls)>,
     tls_http1: Option<TcpListener>,
     state: Arc<AppState>,
@@ -78,7 +79,9 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
     }
     let clear = open(config.listen, config.lan, "--listen")?;
     let address = local(&clear, config.listen, "--listen")?;
-    let mut ports = Ports { clear: address, tls: None, tls_http1: None };
+    let udp = open_udp(&config, address)?;
+    let udp_address = udp.as_ref().and_then(|socket| socket.local_addr().ok());
+    let mut ports = Ports { clear: address, tls: None, tls_http1: None, udp: udp_address };
     let (mut tls, mut tls_http1) = (None, None);
     if let Some(TlsConfig { listen, http1, source }) = &config.tls {
         let listener = open(*listen, config.lan, "--listen-tls")?;
@@ -101,7 +104,7 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
         tasks: TaskTracker::new(),
     };
     let state = Arc::new(AppState::new(config, parts));
-    Ok(Running { address, clear, tls, tls_http1, state })
+    Ok(Running { address, clear, udp, tls, tls_http1, state })
 }
 
 impl Running {
@@ -120,6 +123,11 @@ impl Running {
         self.state.ports.tls_http1
     }
 
+    /// Where announces over UDP are taken.
+    pub fn udp_address(&self) -> Option<SocketAddr> {
+        self.state.ports.udp
+    }
+
     /// SHA-256 fingerprint of the certificate.
     pub fn fingerprint(&self) -> Option<&str> {
         self.state.fingerprint.as_deref()
@@ -133,7 +141,7 @@ impl Running {
     /// Serves until `ended` is ready, then lets connections finish: WebSockets get a close frame, requests their
     /// response. Returns whether all of them finished in time.
     pub async fn until(self, ended: impl Future<Output = ()>) -> bool {
-        let Self { clear, tls, tls_http1, state, .. } = self;
+        let Self { clear, udp, tls, tls_http1, state, .. } = self;
         let (tasks, shutdown) = (state.tasks.clone(), state.shutdown.clone());
         let shared =
             Shared::new(app::app(state.clone()), state.config.net.clone(), tasks.clone(), shutdown.clone());
@@ -144,6 +152,9 @@ impl Running {
             if let Some(listener) = tls_http1 {
                 tasks.spawn(listener::accept(listener, Some(tls.http1), shared.clone()));
             }
+        }
+        if let Some(socket) = udp {
+            tasks.spawn(frontend::udp::serve(socket, state.clone()));
         }
         tasks.spawn(expire(state.clone()));
         ended.await;
@@ -194,6 +205,27 @@ fn open_http1(
         info!("no TLS port for HTTP/1.1 only, so a browser cannot compare that over TLS: {error}");
     }
     Ok(opened.ok())
+}
+
+/// Opens the UDP port. Where nobody asked for it, one that cannot be had is done without. `clear` is where the clear port
+/// listens.
+fn open_udp(config: &Config, clear: SocketAddr) -> Result<Option<UdpSocket>, StartError> {
+    const OPTION: &str = "--listen-udp";
+    let open = |address: SocketAddr| match config.lan {
+        true => frontend::udp::bind_all(address.port(), OPTION),
+        false => frontend::udp::bind(address, OPTION),
+    };
+    match config.udp {
+        UdpPort::Off => Ok(None),
+        UdpPort::At(address) => open(address).map(Some),
+        UdpPort::Auto => {
+            let opened = open(clear);
+            if let Err(error) = &opened {
+                warn!("no announces over UDP: {error}");
+            }
+            Ok(opened.ok())
+        }
+    }
 }
 
 fn local(listener: &TcpListener, asked: SocketAddr, option: &'static str) -> Result<SocketAddr, StartError> {

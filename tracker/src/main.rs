@@ -69,6 +69,11 @@ fn announcement(running: &Running, lan: bool) -> String {
     if let Some(address) = running.tls_http1_address() {
         line("TLS, HTTP/1.1 only", &url("https", address));
     }
+    line("announce URLs", &announce_url("ws", running.address()));
+    line("", &announce_url("http", running.address()));
+    if let Some(address) = running.udp_address() {
+        line("", &announce_url("udp", address));
+    }
     if let Some(fingerprint) = running.fingerprint() {
         line("certificate", &format!("SHA-256 {fingerprint}"));
         if running.certificate_is_generated() {
@@ -94,6 +99,10 @@ fn neighbours(port: u16, tls_port: Option<u16>) -> String {
     text.push_str(&format!("  to scan            {best}\n"));
     text.push_str(&lan::qr::code(&best, std::io::stdout().is_terminal()).unwrap_or_default());
     text
+}
+
+fn announce_url(scheme: &str, address: std::net::SocketAddr) -> String {
+    format!("{}announce", url(scheme, address))
 }
 
 fn url(scheme: &str, address: std::net::SocketAddr) -> String {

@@ -14,6 +14,7 @@ use crate::compare::Transfers;
 use crate::config::Config;
 use crate::files::Files;
 use crate::frontend::ws::outbox::Outboxes;
+use crate::frontend::{Gate, Traffic};
 use crate::listener::address::PerAddress;
 use crate::page::Page;
 use crate::swarm::{SocketId, Stats, Swarms};
@@ -27,6 +28,9 @@ pub(crate) struct AppState {
     pub(crate) swarms: Mutex<Swarms>,
     pub(crate) outboxes: Outboxes,
     pub(crate) sockets: PerAddress,
+    /// How much each address may ask over HTTP and UDP.
+    pub(crate) gate: Gate,
+    pub(crate) traffic: Traffic,
     pub(crate) page: Page,
     pub(crate) files: Option<Files>,
     /// Where it really listens.
@@ -53,6 +57,7 @@ pub(crate) struct Ports {
     pub(crate) tls: Option<SocketAddr>,
     /// TLS without HTTP/2.
     pub(crate) tls_http1: Option<SocketAddr>,
+    pub(crate) udp: Option<SocketAddr>,
 }
 
 /// Numbers, when they were counted, and how long that took.
@@ -86,6 +91,8 @@ impl AppState {
             swarms: Mutex::new(Swarms::new(config.swarm.clone(), Rng::from_seed(seed))),
             outboxes: Outboxes::default(),
             sockets: PerAddress::new(config.net.sockets_per_address),
+            gate: Gate::new(config.net.requests_per_second, config.net.request_burst),
+            traffic: Traffic::default(),
             page,
             files,
             ports,
@@ -103,7 +110,7 @@ impl AppState {
 
     /// The origins of this tracker's ports under this name. As browsers write them, a scheme's usual port is left out.
     pub(crate) fn origins(&self, host: &str) -> Vec<String> {
-        let Ports { clear, tls, tls_http1 } = self.ports;
+        let Ports { clear, tls, tls_http1, .. } = self.ports;
         let ports = [("http", 80, Some(clear)), ("https", 443, tls), ("https", 443, tls_http1)];
         let origin = |(scheme, usual, address): (&str, u16, Option<SocketAddr>)| {
             let port = address?.port();

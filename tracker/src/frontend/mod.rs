@@ -1,3 +1,11 @@
-//! Protocols towards peers: each parses and writes one, and decides nothing.
+//! One module for each protocol of peers. They parse, write and pace; who meets whom is [`crate::swarm`]'s.
 
+mod gate;
+pub(crate) mod http;
+mod pace;
+mod traffic;
+pub(crate) mod udp;
 pub(crate) mod ws;
+
+pub(crate) use self::gate::Gate;
+pub(crate) use self::traffic::Traffic;

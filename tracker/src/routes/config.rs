@@ -22,6 +22,7 @@ pub(crate) async fn config(State(state): State<Arc<AppState>>) -> Json<Value> {
             "tls": port(ports.tls),
             "tlsHttp1": port(ports.tls_http1),
         },
+        "udpPort": state.ports.udp.map(|address| address.port()),
         "tlsPort": port(ports.tls),
         "certificateFingerprint": state.fingerprint,
         "certificateGenerated": state.certificate_generated,

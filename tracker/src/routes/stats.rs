@@ -42,7 +42,7 @@ fn numbers(state: &AppState) -> Value {
         let (name, version) = client(prefix);
         *clients.entry(name).or_default().entry(version).or_default() += peers;
     }
-    let counters = stats.counters;
+    let (counters, traffic) = (stats.counters, &state.traffic);
     json!({
         "torrents": stats.torrents,
         // Swarms without members do not exist here.
@@ -54,6 +54,7 @@ fn numbers(state: &AppState) -> Value {
         "peersIPv4": stats.ipv4,
         "peersIPv6": stats.ipv6,
         "clients": clients,
+        "peersByAddress": stats.addresses,
         "sockets": stats.sockets,
         "pendingOffers": stats.pending_offers,
         "announces": counters.announces,
@@ -65,6 +66,14 @@ fn numbers(state: &AppState) -> Value {
         "answersUnexpected": counters.answers_unexpected,
         "scrapes": counters.scrapes,
         "membersExpired": counters.members_expired,
+        "announcesHttp": traffic.http_announces.get(),
+        "announcesUdp": traffic.udp_announces.get(),
+        "scrapesHttp": traffic.http_scrapes.get(),
+        "scrapesUdp": traffic.udp_scrapes.get(),
+        "connectsUdp": traffic.udp_connects.get(),
+        "unprovenUdp": traffic.udp_unproven.get(),
+        "garbageUdp": traffic.udp_garbage.get(),
+        "requestsPaced": traffic.paced.get(),
         "malformedRequests": state.malformed(),
         "uptimeSeconds": state.clock.now().as_millis() / 1_000,
     })

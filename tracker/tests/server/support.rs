@@ -26,6 +26,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    pub(crate) udp_address: Option<SocketAddr>,
     pub(crate) tls_address: Option<SocketAddr>,
     pub(crate) tls_http1_address: Option<SocketAddr>,
     pub(crate) fingerprint: Option<String>,
@@ -39,6 +40,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         Self {
             address: running.address(),
+            udp_address: running.udp_address(),
             tls_address: running.tls_address(),
             tls_http1_address: running.tls_http1_address(),
             fingerprint: running.fingerprint().map(str::to_owned),

@@ -1,7 +1,6 @@
 //! WebTorrent peers: one task for each WebSocket.
 
 pub(crate) mod outbox;
-mod pace;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info};
 
 use self::outbox::{Outbox, Waiting};
-use self::pace::Pace;
+use super::pace::Pace;
 use crate::config::NetLimits;
 use crate::state::AppState;
 use crate::swarm::{Family, Reply, SocketId};

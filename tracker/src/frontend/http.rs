@@ -1,0 +1,101 @@
+//! BitTorrent peers over HTTP: `GET /announce` and `GET /scrape`.
+//!
+//! Whatever is wrong is said as a bencoded failure with status 200, since clients read nothing else.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, State};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderValue, Uri, header};
+use shared::tracker::AnnounceResponse;
+use shared::tracker::http::{
+    Peers, Retry, encode_announce, encode_failure, encode_scrape, parse_announce, parse_scrape,
+};
+
+use crate::state::AppState;
+use crate::swarm::address::{Met, Reach};
+
+/// Most peers in one reply; qBittorrent asks for as many.
+const PEERS_MAX: usize = 200;
+
+/// An announce may come this many times as often as it should.
+const MIN_INTERVAL_PART: u32 = 10;
+
+pub(crate) async fn announce(
+    State(state): State<Arc<AppState>>,
+    ConnectInfo(remote): ConnectInfo<SocketAddr>,
+    uri: Uri,
+) -> Response {
+    bencoded(announced(&state, remote, uri.query().unwrap_or_default()))
+}
+
+pub(crate) async fn scrape(
+    State(state): State<Arc<AppState>>,
+    ConnectInfo(remote): ConnectInfo<SocketAddr>,
+    uri: Uri,
+) -> Response {
+    bencoded(scraped(&state, remote, uri.query().unwrap_or_default()))
+}
+
+fn announced(state: &AppState, remote: SocketAddr, query: &str) -> Vec<u8> {
+    state.traffic.http_announces.add();
+    let ip = remote.ip().to_canonical();
+    let now = state.clock.now();
+    if !state.gate.admit(now, ip) {
+        return too_many(state);
+    }
+    let announce = match parse_announce(query) {
+        Ok(announce) => announce,
+        Err(error) => return malformed(state, &error.to_string()),
+    };
+    let met = state.swarms.lock().announce_address(now, ip, &announce.request, Reach::Both, PEERS_MAX);
+    let Met { counts, interval, peers } = match met {
+        Ok(met) => met,
+        Err(refusal) => return encode_failure(&refusal.to_string(), None),
+    };
+    let (peers, mut ids): (Vec<_>, Vec<_>) = peers.into_iter().unzip();
+    if announce.no_peer_id {
+        ids.clear();
+    }
+    let response = AnnounceResponse {
+        interval,
+        min_interval: Some(interval / MIN_INTERVAL_PART),
+        complete: Some(counts.complete),
+        incomplete: Some(counts.incomplete),
+        peers,
+        external_ip: Some(ip),
+        tracker_id: None,
+        warning: None,
+    };
+    encode_announce(&response, if announce.compact { Peers::Compact } else { Peers::List(&ids) })
+}
+
+fn scraped(state: &AppState, remote: SocketAddr, query: &str) -> Vec<u8> {
+    state.traffic.http_scrapes.add();
+    if !state.gate.admit(state.clock.now(), remote.ip()) {
+        return too_many(state);
+    }
+    match parse_scrape(query) {
+        Ok(hashes) => {
+            let files = state.swarms.lock().scraped(&hashes);
+            let seconds = state.config.swarm.address_interval.as_secs();
+            encode_scrape(&files, Some(u32::try_from(seconds).unwrap_or(u32::MAX)))
+        }
+        Err(error) => malformed(state, &error.to_string()),
+    }
+}
+
+fn malformed(state: &AppState, reason: &str) -> Vec<u8> {
+    state.count_malformed();
+    encode_failure(reason, None)
+}
+
+fn too_many(state: &AppState) -> Vec<u8> {
+    state.traffic.paced.add();
+    encode_failure("too many requests of your address", Some(Retry::Minutes(1)))
+}
+
+fn bencoded(body: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"))], body).into_response()
+}

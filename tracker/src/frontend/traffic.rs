@@ -1,0 +1,38 @@
+//! What came over HTTP and UDP since the start.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Numbers for operators.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    /// Announces over HTTP, refused ones included.
+    pub(crate) http_announces: Count,
+    /// Scrapes over HTTP.
+    pub(crate) http_scrapes: Count,
+    /// Connect requests over UDP.
+    pub(crate) udp_connects: Count,
+    /// Announces over UDP with a connection id that holds.
+    pub(crate) udp_announces: Count,
+    /// Scrapes over UDP with a connection id that holds.
+    pub(crate) udp_scrapes: Count,
+    /// Datagrams whose connection id is not of this address, or old.
+    pub(crate) udp_unproven: Count,
+    /// Datagrams that are nothing of this protocol.
+    pub(crate) udp_garbage: Count,
+    /// Requests beyond what one address may ask.
+    pub(crate) paced: Count,
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

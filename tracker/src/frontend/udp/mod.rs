@@ -1,0 +1,168 @@
+//! BitTorrent peers over UDP (BEP 15).
+//!
+//! Silent towards everybody who has not shown, by a connection id, that it receives at the address it sends from: garbage,
+//! and ids that are old or of another address, get no answer, and the answer to a connect request is as long as that
+//! request is at least. So nobody can have the tracker send to a third party more than it is sent.
+
+mod connection;
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::tracker::AnnounceResponse;
+use shared::tracker::compact::Family;
+use shared::tracker::udp::{DATAGRAM_MAX, Packet, UdpRequest, UdpResponse};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::time::sleep;
+use tracing::{debug, warn};
+
+use self::connection::Connections;
+use crate::error::StartError;
+use crate::state::AppState;
+use crate::swarm::address::{Met, Reach};
+
+/// Longest reply: fits into one packet on every path (IPv6 promises 1 280 bytes, 48 of them headers).
+const REPLY_MAX: usize = 1_232;
+
+/// Bytes of an announce's reply before the peers.
+const ANNOUNCE_HEAD: usize = 20;
+
+/// Datagrams that the system may hold until they are read: a burst of some ten thousand.
+const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+
+/// Datagrams that are answered before others have their turn.
+const BATCH: usize = 64;
+
+/// After the system refused to receive, wait before asking again.
+const ERROR_PAUSE: Duration = Duration::from_millis(100);
+
+/// Opens a socket. An unspecified IPv6 address takes IPv4 too.
+pub(crate) fn bind(address: SocketAddr, option: &'static str) -> Result<UdpSocket, StartError> {
+    let open = || -> io::Result<UdpSocket> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(!address.ip().is_unspecified())?;
+        }
+        if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER) {
+            debug!(%error, "the receive buffer keeps its size");
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        UdpSocket::from_std(socket.into())
+    };
+    open().map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => StartError::InUse { address, option },
+        io::ErrorKind::PermissionDenied => StartError::Privileged { address, option },
+        _ => StartError::Listen { address, option, error },
+    })
+}
+
+/// [`bind`] on all addresses of both families, or of IPv4 where the system has no IPv6.
+pub(crate) fn bind_all(port: u16, option: &'static str) -> Result<UdpSocket, StartError> {
+    match bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), option) {
+        Err(StartError::Listen { .. }) => bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), option),
+        bound => bound,
+    }
+}
+
+/// Answers until the shutdown. A reply for which the system has no room is lost, as any datagram may be.
+pub(crate) async fn serve(socket: UdpSocket, state: Arc<AppState>) {
+    let mut server = Server { connections: Connections::default(), state: &state, reply: Vec::new() };
+    let mut datagram = vec![0; DATAGRAM_MAX];
+    loop {
+        let readable = tokio::select! {
+            () = state.shutdown.cancelled() => return,
+            readable = socket.readable() => readable,
+        };
+        if let Err(error) = readable.and_then(|()| server.answer_batch(&socket, &mut datagram)) {
+            warn!(%error, "cannot receive datagrams");
+            sleep(ERROR_PAUSE).await;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+struct Server<'a> {
+    connections: Connections,
+    state: &'a AppState,
+    /// The datagram to be sent; empty for none.
+    reply: Vec<u8>,
+}
+
+impl Server<'_> {
+    fn answer_batch(&mut self, socket: &UdpSocket, datagram: &mut [u8]) -> io::Result<()> {
+        for _ in 0..BATCH {
+            let (length, remote) = match socket.try_recv_from(datagram) {
+                Ok(received) => received,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            self.reply.clear();
+            self.answer(&datagram[..length], remote);
+            if !self.reply.is_empty()
+                && let Err(error) = socket.try_send_to(&self.reply, remote)
+            {
+                debug!(%remote, %error, "a reply was lost");
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the reply, if there is one.
+    fn answer(&mut self, datagram: &[u8], remote: SocketAddr) {
+        let (state, traffic) = (self.state, &self.state.traffic);
+        let ip = remote.ip().to_canonical();
+        let now = state.clock.now();
+        let Ok(Packet { transaction, request }) = Packet::parse(datagram) else {
+            return traffic.udp_garbage.add();
+        };
+        let connection = match &request {
+            UdpRequest::Connect => None,
+            UdpRequest::Announce { connection, .. } | UdpRequest::Scrape { connection, .. } => {
+                Some(*connection)
+            }
+        };
+        if let Some(connection) = connection {
+            if !self.connections.holds(now, ip, connection) {
+                return traffic.udp_unproven.add();
+            }
+            if !state.gate.admit(now, ip) {
+                return traffic.paced.add();
+            }
+        }
+        let family = Family::of(ip);
+        let response = match request {
+            UdpRequest::Connect => {
+                traffic.udp_connects.add();
+                UdpResponse::Connect { connection: self.connections.issue(now, ip) }
+            }
+            UdpRequest::Announce { request, .. } => {
+                traffic.udp_announces.add();
+                let most = (REPLY_MAX - ANNOUNCE_HEAD) / family.length();
+                match state.swarms.lock().announce_address(now, ip, &request, Reach::OwnFamily, most) {
+                    Ok(met) => announced(met),
+                    Err(refusal) => UdpResponse::Error(refusal.to_string()),
+                }
+            }
+            UdpRequest::Scrape { hashes, .. } => {
+                traffic.udp_scrapes.add();
+                let files = state.swarms.lock().scraped(&hashes);
+                UdpResponse::Scrape(files.into_iter().map(|(_, counts)| counts).collect())
+            }
+        };
+        response.encode(transaction, family, &mut self.reply);
+    }
+}
+
+fn announced(Met { counts, interval, peers }: Met) -> UdpResponse {
+    UdpResponse::Announce(Box::new(AnnounceResponse {
+        interval,
+        complete: Some(counts.complete),
+        incomplete: Some(counts.incomplete),
+        peers: peers.into_iter().map(|(address, _)| address).collect(),
+        ..Default::default()
+    }))
+}
