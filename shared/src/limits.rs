@@ -43,6 +43,22 @@ pub const REQUESTS_QUEUED_MAX: usize = 512;
 /// Connections of one torrent, of either direction, including those not yet open.
 pub const PEERS_PER_TORRENT: usize = 60;
 
+/// Addresses of peers that are known of one torrent; some 200 bytes each. A swarm of thousands is not met whole anyway.
+pub const ADDRESSES_PER_TORRENT: usize = 1_000;
+
+/// Addresses of one torrent that share a public IP address. A few, for peers behind one router; more would let a stranger
+/// have every port of somebody knocked at.
+pub const ADDRESSES_PER_IP: usize = 4;
+
+/// Dials under way at once for one torrent: enough to find a few that answer among many that do not.
+pub const DIALS_PER_TORRENT: usize = 20;
+
+/// Dials under way at once, of all torrents. Home routers forget connections when there are many half-open ones.
+pub const DIALS_OPEN_MAX: usize = 60;
+
+/// Addresses that one message of peer exchange may add, and as many that it may drop (BEP 11); further ones are left out.
+pub const PEX_ADDRESSES_MAX: usize = 50;
+
 /// Torrents in one engine.
 pub const TORRENTS_MAX: usize = 200;
 

@@ -1,3 +1,5 @@
+use core::net::SocketAddr;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,15 @@ pub enum Command {
     },
     /// Announces at once instead of at the next interval.
     Reannounce(InfoHash),
+    /// Names addresses at which peers of a torrent may be found. Only where [`super::Config::dials`] is set; taken as the
+    /// host's own word, so private ones are dialled as well: what a stranger named is first held against
+    /// [`crate::address::is_public`]. Beyond [`crate::limits::ADDRESSES_PER_TORRENT`] they are left out.
+    AddPeers {
+        /// Which.
+        torrent: InfoHash,
+        /// Where.
+        addresses: Vec<SocketAddr>,
+    },
     /// Sets limits in bytes a second for all torrents together; `None` is no limit.
     SetLimits {
         /// To all peers.
@@ -36,7 +47,8 @@ pub enum Command {
         /// From all peers.
         download: Option<u64>,
     },
-    /// Announces `stopped` everywhere and closes every connection: the host is about to end.
+    /// Announces `stopped` everywhere and closes every connection: the host is about to end, once what it was given to do
+    /// is done ([`super::Effect::Announce`] among it) or has had a few seconds.
     Shutdown,
 }
 

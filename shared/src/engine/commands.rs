@@ -22,6 +22,9 @@ impl Engine {
                     self.trackers.hurry(&mut self.ctx, tracker);
                 }
             }
+            Command::AddPeers { torrent, addresses } => {
+                self.of(torrent, |torrent, ctx| torrent.add_peers(ctx, &addresses));
+            }
             Command::Remove { torrent, erase } => self.remove(torrent, erase),
             Command::SetLimits { upload, download } => {
                 self.ctx.upload.set_rate(upload, self.ctx.now);
@@ -52,7 +55,7 @@ impl Engine {
     }
 
     fn add(&mut self, origin: Origin, more_trackers: Vec<String>, start: bool) {
-        let (beginning, named, web_seeds) = match read(origin, start) {
+        let Read { beginning, trackers: named, web_seeds, peers } = match read(origin, start) {
             Ok(read) => read,
             Err(reason) => return self.refuse(None, reason),
         };
@@ -83,6 +86,9 @@ impl Engine {
         }
         if let Some(torrent) = self.torrents.get_mut(&info_hash) {
             web_seeds.iter().for_each(|url| torrent.add_web_seed(&self.ctx, url));
+            if self.ctx.dials {
+                torrent.add_link_peers(&mut self.ctx, &peers);
+            }
         }
         self.sync_trackers();
     }
@@ -97,30 +103,33 @@ impl Engine {
     }
 }
 
-/// How a torrent begins, and the trackers and web seeds that its origin names.
-type Named = (Beginning, Vec<String>, Vec<String>);
-
 /// What an origin says.
-fn read(origin: Origin, start: bool) -> Result<Named, String> {
+struct Read {
+    beginning: Beginning,
+    trackers: Vec<String>,
+    web_seeds: Vec<String>,
+    /// Addresses of peers, as `host:port`.
+    peers: Vec<String>,
+}
+
+fn read(origin: Origin, start: bool) -> Result<Read, String> {
     match origin {
         Origin::Link(text) => {
             let link = Link::parse(&text).map_err(|error| error.to_string())?;
-            let Link { info_hash, name, length, trackers, web_seeds, .. } = link;
-            Ok((
-                Beginning { info_hash, name, length, meta: None, complete: false, start },
-                trackers,
-                web_seeds,
-            ))
+            let Link { info_hash, name, length, trackers, web_seeds, peers, .. } = link;
+            let beginning = Beginning { info_hash, name, length, meta: None, complete: false, start };
+            Ok(Read { beginning, trackers, web_seeds, peers })
         }
         Origin::Metainfo(torrent) => read_metainfo(&torrent, false, start),
         Origin::Complete(torrent) => read_metainfo(&torrent, true, start),
     }
 }
 
-fn read_metainfo(torrent: &[u8], complete: bool, start: bool) -> Result<Named, String> {
+fn read_metainfo(torrent: &[u8], complete: bool, start: bool) -> Result<Read, String> {
     let meta = Metainfo::parse(torrent).map_err(|error| error.to_string())?;
     let (trackers, web_seeds) = (meta.trackers().to_vec(), meta.web_seeds().to_vec());
     let info_hash = meta.info_hash();
     let meta = Some(Arc::new(meta));
-    Ok((Beginning { info_hash, name: None, length: None, meta, complete, start }, trackers, web_seeds))
+    let beginning = Beginning { info_hash, name: None, length: None, meta, complete, start };
+    Ok(Read { beginning, trackers, web_seeds, peers: Vec::new() })
 }

@@ -1,10 +1,10 @@
 //! What trackers say, brought to the torrents that it is about.
 
-use super::{Engine, Event};
+use super::{EffectFailure, EffectResult, Engine, Event};
 use crate::id::{InfoHash, TrackerId};
 use crate::limits;
 use crate::time::Instant;
-use crate::torrent::Torrent;
+use crate::torrent::{Job, Torrent};
 use crate::tracker::ws::{Action, ServerMessage};
 
 impl Engine {
@@ -80,6 +80,20 @@ impl Engine {
         }
         if concerns {
             self.warn(tracker, reason);
+        }
+    }
+
+    /// What a tracker that was asked over HTTP or UDP wants a person to know.
+    pub(super) fn hear_tracker(&mut self, job: Job, result: &EffectResult) {
+        let Job::Announce { tracker, .. } = job else { return };
+        match result {
+            EffectResult::Announced(response) => {
+                if let Some(warning) = &response.warning {
+                    self.warn(tracker, warning);
+                }
+            }
+            EffectResult::Failed(EffectFailure::Refused(reason)) => self.warn(tracker, reason),
+            _ => {}
         }
     }
 

@@ -22,6 +22,7 @@ pub use config::Config;
 pub use input::{ClosedBy, Input};
 pub use output::Output;
 
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::id::{ConnId, InfoHash, PeerId, TrackerId};
 use crate::limits;
 use crate::metainfo::Metainfo;
 use crate::peer::CloseReason;
+pub use crate::peer::Transport;
 use crate::rate::TokenBucket;
 use crate::rng::Rng;
 use crate::time::{Instant, UnixTime, soonest};
@@ -70,14 +72,16 @@ impl Engine {
         ctx.upload_slots = config.upload_slots;
         ctx.peers_max = config.peers_per_torrent.min(limits::PEERS_PER_TORRENT);
         ctx.web_seeds = config.web_seeds;
-        ctx.private_addresses = config.private_addresses;
         ctx.upload = TokenBucket::new(config.upload_limit, now);
         ctx.download = TokenBucket::new(config.download_limit, now);
+        ctx.dials = config.dials;
+        ctx.private_addresses = config.private_addresses;
+        ctx.listen_port = config.listen_port;
         Self {
             ctx,
             torrents: BTreeMap::new(),
             order: Vec::new(),
-            trackers: Trackers::new(rng.fork("trackers")),
+            trackers: Trackers::new(config.offers, config.dials, rng.fork("trackers")),
             touched: BTreeSet::new(),
             active: BTreeSet::new(),
             drained: true,
@@ -118,9 +122,8 @@ impl Engine {
             Input::ConnectionOpened { conn, max_message } => {
                 self.with_conn(conn, |torrent, ctx| torrent.connection_opened(ctx, conn, max_message));
             }
-            Input::ConnectionIncoming { conn, address: _, info_hash: _ } => {
-                // Nothing is known of it: nothing to forget.
-                self.ctx.actions.push_back(Action::Close { conn, reason: CloseReason::Unreachable });
+            Input::ConnectionIncoming { conn, address, info_hash } => {
+                self.connection_incoming(conn, address, info_hash);
             }
             Input::ConnectionData { conn, data } => {
                 self.with_conn(conn, |torrent, ctx| torrent.connection_data(ctx, conn, data));
@@ -141,6 +144,7 @@ impl Engine {
             Input::TrackerClosed { tracker, reason: _ } => self.tracker_closed(tracker),
             Input::EffectDone { id, result } => {
                 if let Some((info_hash, job)) = self.ctx.take_job(id) {
+                    self.hear_tracker(job, &result);
                     self.with(info_hash, |torrent, ctx| torrent.effect_done(ctx, job, result));
                 }
             }
@@ -158,6 +162,7 @@ impl Engine {
         match action {
             Action::Send { conn, data } => Output::Send { conn, data },
             Action::Close { conn, reason } => Output::Close { conn, reason },
+            Action::Dial { conn, address } => Output::Dial { conn, address },
             Action::Effect { id, effect } => Output::Effect { id, effect },
             Action::Tell { tracker, message } => Output::TrackerSend { tracker, text: message.to_json() },
             Action::Connect { tracker, url } => Output::TrackerConnect { tracker, url },
@@ -194,6 +199,23 @@ impl Engine {
     fn with_conn(&mut self, conn: ConnId, hear: impl FnOnce(&mut Torrent, &mut Context)) {
         if let Some(info_hash) = self.ctx.conns.get(&conn).copied() {
             self.with(info_hash, hear);
+        }
+    }
+
+    /// Somebody connected: to a torrent that takes part, or for nothing.
+    fn connection_incoming(&mut self, conn: ConnId, address: SocketAddr, info_hash: InfoHash) {
+        if self.ctx.conns.contains_key(&conn) {
+            return debug_assert!(false, "{conn} is taken");
+        }
+        match self.torrents.get_mut(&info_hash) {
+            Some(torrent) => {
+                self.touched.insert(info_hash);
+                torrent.connection_incoming(&mut self.ctx, conn, address);
+            }
+            None => {
+                let reason = CloseReason::UnknownTorrent(info_hash);
+                self.ctx.actions.push_back(Action::Close { conn, reason });
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use super::Timer;
 use crate::id::TrackerId;
 use crate::rng::Rng;
 use crate::time::{Instant, soonest};
-use crate::torrent::{Action, Context};
+use crate::torrent::{Action, Context, has_socket};
 
 /// First wait after a socket closed or could not be opened; doubled with each failure.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
@@ -13,12 +13,16 @@ const BACKOFF_MIN: Duration = Duration::from_secs(1);
 /// Longest wait until the next attempt.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
-/// The sockets to trackers: one for each URL, however many torrents name it.
+/// The trackers, one for each URL, however many torrents name it, and the sockets to those that have one.
 #[derive(Debug)]
 pub(super) struct Trackers {
     by_id: BTreeMap<TrackerId, Tracker>,
     next_id: u32,
     rng: Rng,
+    /// The host can ask WebSocket trackers.
+    offers: bool,
+    /// The host can ask HTTP and UDP trackers.
+    dials: bool,
 }
 
 #[derive(Debug)]
@@ -35,6 +39,8 @@ struct Tracker {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Socket {
+    /// It is asked over HTTP or UDP, each announce by itself.
+    None,
     /// No torrent needs it.
     Idle,
     Connecting,
@@ -44,14 +50,15 @@ enum Socket {
 }
 
 impl Trackers {
-    pub(super) const fn new(rng: Rng) -> Self {
-        Self { by_id: BTreeMap::new(), next_id: 0, rng }
+    pub(super) const fn new(offers: bool, dials: bool, rng: Rng) -> Self {
+        Self { by_id: BTreeMap::new(), next_id: 0, rng, offers, dials }
     }
 
-    /// The id of the tracker at this URL, which was made equal to all its spellings. `None` where we do not speak its
-    /// protocol.
+    /// The id of the tracker at this URL, which was made equal to all its spellings. `None` where the host does not speak
+    /// its protocol.
     pub(super) fn id(&mut self, url: &str) -> Option<TrackerId> {
-        if !url.starts_with("ws://") && !url.starts_with("wss://") {
+        let socket = if has_socket(url) { Socket::Idle } else { Socket::None };
+        if !(if socket == Socket::None { self.dials } else { self.offers }) {
             return None;
         }
         if let Some((id, _)) = self.by_id.iter().find(|(_, tracker)| tracker.url == url) {
@@ -59,7 +66,7 @@ impl Trackers {
         }
         let id = TrackerId(self.next_id);
         self.next_id += 1;
-        self.by_id.insert(id, Tracker::new(url));
+        self.by_id.insert(id, Tracker::new(url, socket));
         Some(id)
     }
 
@@ -168,8 +175,8 @@ impl Trackers {
 }
 
 impl Tracker {
-    fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), socket: Socket::Idle, failures: 0, heard_at: None, said: None }
+    fn new(url: &str, socket: Socket) -> Self {
+        Self { url: url.to_owned(), socket, failures: 0, heard_at: None, said: None }
     }
 
     fn connect(&mut self, ctx: &mut Context, tracker: TrackerId) {

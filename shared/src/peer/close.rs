@@ -35,6 +35,9 @@ pub enum CloseReason {
         /// The torrent that was named.
         got: InfoHash,
     },
+    /// Somebody connected for a torrent that is not here.
+    #[error("there is no torrent {0} here")]
+    UnknownTorrent(InfoHash),
     /// The peer id in the handshake is our own.
     #[error("this is a connection to ourselves")]
     SelfConnection,

@@ -8,6 +8,7 @@ use crate::layout::{BlockRef, Layout, PieceIndex};
 use crate::limits;
 use crate::time::Instant;
 use crate::wire::extension::metadata::MetadataMessage;
+use crate::wire::extension::pex::PexMessage;
 use crate::wire::extension::{ExtendedHandshake, Ids, donthave};
 use crate::wire::{Message, Request, Reserved};
 
@@ -16,8 +17,11 @@ use crate::wire::{Message, Request, Reserved};
 pub enum Heard {
     /// It shook hands.
     Shaken(PeerId),
-    /// It said what it speaks, and whether it has the metadata.
-    Extended,
+    /// It said what it speaks, whether it has the metadata, and on which TCP port it listens.
+    Extended {
+        /// The port.
+        port: Option<u16>,
+    },
     /// It said which pieces it has.
     Pieces,
     /// It got a piece.
@@ -43,6 +47,8 @@ pub enum Heard {
     },
     /// It asked for a block, which waits in its queue.
     Request,
+    /// It said whom it is connected to.
+    Exchanged(PexMessage),
     /// It sent, refused, or wants a block of metadata.
     Metadata(MetadataMessage),
 }
@@ -137,7 +143,7 @@ impl Peer {
                 })
             }
             Message::AllowedFast(number) => self.allowed(number, layout),
-            Message::Extended { id, payload } => self.extended(id, &payload, layout)?,
+            Message::Extended { id, payload } => self.extended(now, id, &payload, layout)?,
         })
     }
 
@@ -194,6 +200,7 @@ impl Peer {
 
     fn extended(
         &mut self,
+        now: Instant,
         id: u8,
         payload: &Bytes,
         layout: Option<&Layout>,
@@ -206,7 +213,8 @@ impl Peer {
             if let Some(reqq) = theirs.reqq {
                 self.pipeline.set_limit(reqq);
             }
-            return Ok(Some(Heard::Extended));
+            self.plan_exchange(now);
+            return Ok(Some(Heard::Extended { port: theirs.port }));
         }
         if Some(id) == Ids::OURS.metadata {
             return Ok(Some(Heard::Metadata(MetadataMessage::decode(payload)?)));
@@ -214,6 +222,9 @@ impl Peer {
         if Some(id) == Ids::OURS.donthave {
             let number = donthave::decode(payload)?;
             return Ok(self.pieces.change(number, false, layout)?.map(Heard::Lost));
+        }
+        if Some(id) == Ids::WITH_PEX.pex && self.exchange.hears(now) {
+            return Ok(Some(Heard::Exchanged(PexMessage::decode(payload)?)));
         }
         Ok(None)
     }

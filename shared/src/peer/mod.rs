@@ -1,6 +1,7 @@
 //! One connection to a remote peer: what was agreed, what each side has and wants, what is on its way.
 
 mod close;
+mod exchange;
 mod hear;
 mod outbox;
 mod pieces;
@@ -15,11 +16,14 @@ pub use pieces::Pieces;
 pub use pipeline::{Matched, Pipeline};
 pub use upload::{Read, Upload};
 
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
+use exchange::Exchange;
 use refusals::Refusals;
 
 use crate::id::{ConnId, InfoHash, PeerId};
@@ -47,6 +51,18 @@ const MIDWAY_MAX: Duration = Duration::from_secs(20);
 /// How long a peer may take nothing of what waits for it.
 const STUCK_MAX: Duration = Duration::from_secs(120);
 
+/// How a peer is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// A WebRTC data channel.
+    WebRtc,
+    /// TCP, in clear.
+    Tcp,
+    /// Range requests to a web server (BEP 19).
+    WebSeed,
+}
+
 /// What the handshake said.
 #[derive(Clone, Copy, Debug)]
 pub struct Shaken {
@@ -65,8 +81,12 @@ pub struct Shaken {
 pub struct Peer {
     /// Its connection.
     pub conn: ConnId,
-    /// We made the offer, the peer answered.
+    /// We made the offer, the peer answered; or we dialled.
     pub initiated: bool,
+    /// The other end of a TCP connection.
+    pub address: Option<SocketAddr>,
+    /// Where it takes TCP connections, as far as we know.
+    pub listens: Option<SocketAddr>,
     /// Small number for colours, 1 to 31; 0 until the handshake.
     pub slot: u8,
     /// Verified pieces of which it gave the larger part.
@@ -99,6 +119,7 @@ pub struct Peer {
     client: Option<String>,
     allowed_fast: BTreeSet<PieceIndex>,
     refusals: Refusals,
+    exchange: Exchange,
     last_received: Instant,
     choked: bool,
     choking: bool,
@@ -115,6 +136,8 @@ impl Peer {
         Self {
             conn,
             initiated,
+            address: None,
+            listens: None,
             slot: 0,
             given: 0,
             missing: 0,
@@ -136,6 +159,7 @@ impl Peer {
             client: None,
             allowed_fast: BTreeSet::new(),
             refusals: Refusals::default(),
+            exchange: Exchange::default(),
             last_received: now,
             choked: true,
             choking: true,
@@ -154,6 +178,11 @@ impl Peer {
     /// What its handshake said, once it came.
     pub const fn shaken(&self) -> Option<&Shaken> {
         self.shaken.as_ref()
+    }
+
+    /// How it is reached.
+    pub const fn transport(&self) -> Transport {
+        if self.address.is_some() { Transport::Tcp } else { Transport::WebRtc }
     }
 
     /// What it calls itself, once its handshake came.
@@ -255,6 +284,7 @@ impl Peer {
     /// Sends the extension handshake (again), if the peer speaks the extension protocol.
     pub fn tell_extended(&mut self, ours: &ExtendedHandshake) {
         if self.shaken.is_some_and(|shaken| shaken.extended) {
+            self.exchange.offered = ours.ids.pex.is_some();
             let mut payload = Vec::new();
             ours.encode(&mut payload);
             self.tell(&Message::Extended { id: 0, payload: payload.into() });

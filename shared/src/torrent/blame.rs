@@ -1,3 +1,4 @@
+use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -5,6 +6,7 @@ use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 
 use super::pieces::{Author, Verifying};
+use crate::address;
 use crate::id::PeerId;
 use crate::layout::PieceIndex;
 use crate::limits;
@@ -21,9 +23,17 @@ const BAN: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(
 #[derive(Debug, Default)]
 pub(super) struct Blame {
     suspicions: BTreeMap<PieceIndex, Vec<(Author, [u8; 20])>>,
-    banned: BTreeMap<PeerId, Ban>,
+    banned: BTreeMap<Name, Ban>,
     /// The same in order, to forget the oldest.
-    order: VecDeque<PeerId>,
+    order: VecDeque<Name>,
+}
+
+/// What somebody banned is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Name {
+    Peer(PeerId),
+    /// Of a peer over TCP, which takes a new peer id at no cost: see [`address::network`].
+    Network(IpAddr),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,15 +44,33 @@ struct Ban {
 
 impl Blame {
     pub(super) fn is_banned(&self, peer: &PeerId, now: Instant) -> bool {
-        self.banned.get(peer).is_some_and(|ban| now < ban.until)
+        self.is_named(Name::Peer(*peer), now)
     }
 
-    pub(super) fn ban(&mut self, peer: PeerId, now: Instant) {
-        let times = self.banned.get(&peer).map_or(0, |ban| ban.times);
+    /// Whether whoever has this address is banned.
+    pub(super) fn is_ip_banned(&self, ip: IpAddr, now: Instant) -> bool {
+        self.is_named(Name::Network(address::network(ip)), now)
+    }
+
+    fn is_named(&self, name: Name, now: Instant) -> bool {
+        self.banned.get(&name).is_some_and(|ban| now < ban.until)
+    }
+
+    /// Bans a peer by its id and, where it has one, by its address. Not by that of this host, which all its other peers
+    /// here share.
+    pub(super) fn ban(&mut self, peer: PeerId, ip: Option<IpAddr>, now: Instant) {
+        self.ban_name(Name::Peer(peer), now);
+        if let Some(ip) = ip.filter(|ip| !ip.to_canonical().is_loopback()) {
+            self.ban_name(Name::Network(address::network(ip)), now);
+        }
+    }
+
+    fn ban_name(&mut self, name: Name, now: Instant) {
+        let times = self.banned.get(&name).map_or(0, |ban| ban.times);
         let (first, longest) = BAN;
         let until = now + (first * 4_u32.pow(times.min(8))).min(longest);
-        if self.banned.insert(peer, Ban { until, times: times + 1 }).is_none() {
-            self.order.push_back(peer);
+        if self.banned.insert(name, Ban { until, times: times + 1 }).is_none() {
+            self.order.push_back(name);
         }
         if self.order.len() > limits::BANNED_MAX
             && let Some(oldest) = self.order.pop_front()
@@ -91,7 +119,7 @@ mod tests {
     use crate::layout::Layout;
 
     fn author(number: u8) -> Author {
-        Author { conn: ConnId(number.into()), peer: PeerId([number; 20]) }
+        Author { conn: ConnId(number.into()), peer: PeerId([number; 20]), ip: None }
     }
 
     fn verifying(blocks: &[(&'static [u8], u8)]) -> Verifying {
@@ -127,7 +155,7 @@ mod tests {
         let mut blame = Blame::default();
         let peer = |number: usize| PeerId(core::array::from_fn(|at| (number >> (8 * (at % 4))) as u8));
         let now = Instant::ORIGIN;
-        (0..=limits::BANNED_MAX).for_each(|number| blame.ban(peer(number), now));
+        (0..=limits::BANNED_MAX).for_each(|number| blame.ban(peer(number), None, now));
         assert!(!blame.is_banned(&peer(0), now));
         assert!(blame.is_banned(&peer(1), now) && blame.is_banned(&peer(limits::BANNED_MAX), now));
     }
@@ -138,7 +166,7 @@ mod tests {
         let peer = PeerId([1; 20]);
         let mut now = Instant::ORIGIN;
         for seconds in [60, 240, 960, 3_600, 3_600] {
-            blame.ban(peer, now);
+            blame.ban(peer, None, now);
             assert!(blame.is_banned(&peer, now + Duration::from_secs(seconds - 1)));
             now = now + Duration::from_secs(seconds);
             assert!(!blame.is_banned(&peer, now), "banned for more than {seconds} s");

@@ -12,13 +12,14 @@ impl Torrent {
     pub(super) fn block_came(&mut self, ctx: &mut Context, conn: ConnId, block: BlockRef, bytes: Bytes) {
         self.down.add(ctx.now, bytes.len() as u64);
         self.last_block = ctx.now;
-        let peer = self
-            .peers
-            .get(&conn)
-            .and_then(crate::peer::Peer::peer_id)
-            .or_else(|| self.web_seeds.author(conn));
-        let (Some(meta), Some(store), Some(picker), Some(peer)) =
-            (&self.meta, &mut self.store, &mut self.picker, peer)
+        let of_peer = self.peers.get(&conn).and_then(|peer| {
+            let ip = peer.address.map(|address| address.ip());
+            Some(Author { conn, peer: peer.peer_id()?, ip })
+        });
+        let of_web_seed = || Some(Author { conn, peer: self.web_seeds.author(conn)?, ip: None });
+        let author = of_peer.or_else(of_web_seed);
+        let (Some(meta), Some(store), Some(picker), Some(author)) =
+            (&self.meta, &mut self.store, &mut self.picker, author)
         else {
             return;
         };
@@ -26,7 +27,7 @@ impl Torrent {
             self.wasted += bytes.len() as u64;
             return;
         };
-        store.keep(meta.layout(), block, bytes, Author { conn, peer });
+        store.keep(meta.layout(), block, bytes, author);
         if whole && let Some(blocks) = store.assemble(block.piece) {
             ctx.effect(self.info_hash, Job::Hash(block.piece), Effect::Hash { blocks });
         }
@@ -75,7 +76,7 @@ impl Torrent {
         let effect = Effect::Write { torrent: self.info_hash, offset, blocks };
         ctx.effect(self.info_hash, Job::Write(piece), effect);
         for author in convicted {
-            self.ban(ctx, author.peer);
+            self.ban(ctx, author.peer, author.ip);
         }
     }
 
@@ -120,7 +121,7 @@ impl Torrent {
         from.dedup();
         ctx.event(Event::PieceFailed { torrent: self.info_hash, piece, from });
         if let Some(author) = convicted {
-            self.ban(ctx, author.peer);
+            self.ban(ctx, author.peer, author.ip);
         }
     }
 

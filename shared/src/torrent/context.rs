@@ -1,3 +1,4 @@
+use core::net::SocketAddr;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
@@ -38,6 +39,14 @@ pub struct Context {
     pub offer_ids: Rng,
     /// Offers that are made and not answered, of all torrents.
     pub offers_open: usize,
+    /// The host can open TCP connections and ask HTTP and UDP trackers.
+    pub dials: bool,
+    /// Dials under way, of all torrents.
+    pub dials_open: usize,
+    /// TCP port on which the host takes connections.
+    pub listen_port: Option<u16>,
+    /// Told to HTTP and UDP trackers, by which they know us again from another address.
+    pub tracker_key: u32,
     /// What is to be done, in order.
     pub actions: VecDeque<Action>,
     /// Which torrent a connection belongs to.
@@ -63,6 +72,13 @@ pub enum Action {
         conn: ConnId,
         /// Why.
         reason: CloseReason,
+    },
+    /// Open a TCP connection.
+    Dial {
+        /// What it will be called.
+        conn: ConnId,
+        /// Where to.
+        address: SocketAddr,
     },
     /// Do something that only the host can.
     Effect {
@@ -121,12 +137,27 @@ pub enum Job {
     Accept(ConnId),
     /// Bytes are fetched from a web seed.
     Fetch(ConnId),
+    /// A tracker is told something over HTTP or UDP.
+    Announce {
+        /// Which tracker.
+        tracker: TrackerId,
+        /// Which of its announces.
+        number: u32,
+    },
 }
 
 impl Job {
     /// Whether it is about pieces and the storage that is open, rather than about connections.
     const fn is_of_storage(&self) -> bool {
-        !matches!(self, Self::Close | Self::Offer(_) | Self::Answer(_) | Self::Accept(_) | Self::Fetch(_))
+        !matches!(
+            self,
+            Self::Close
+                | Self::Offer(_)
+                | Self::Answer(_)
+                | Self::Accept(_)
+                | Self::Fetch(_)
+                | Self::Announce { .. }
+        )
     }
 }
 
@@ -146,6 +177,10 @@ impl Context {
             served_last: None,
             offer_ids: rng.fork("offer ids"),
             offers_open: 0,
+            dials: false,
+            dials_open: 0,
+            listen_port: None,
+            tracker_key: rng.fork("tracker key").next_u32(),
             actions: VecDeque::new(),
             conns: BTreeMap::new(),
             jobs: BTreeMap::new(),

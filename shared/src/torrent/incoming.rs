@@ -10,7 +10,8 @@ impl Torrent {
     pub(super) fn heard(&mut self, ctx: &mut Context, conn: ConnId, heard: Heard) {
         match heard {
             Heard::Shaken(peer_id) => self.shaken(ctx, conn, peer_id),
-            Heard::Extended => {
+            Heard::Extended { port } => {
+                self.port_told(ctx, conn, port);
                 self.fetch.heard_anew(conn);
                 self.fetch_metadata(ctx);
             }
@@ -23,6 +24,7 @@ impl Torrent {
             Heard::Rejected(block) => self.give_back(conn, &[block]),
             Heard::Block { block, bytes } => self.block_came(ctx, conn, block, bytes),
             Heard::Request => {}
+            Heard::Exchanged(message) => self.exchanged(ctx, &message),
             Heard::Metadata(message) => self.metadata_came(ctx, conn, message),
         }
     }

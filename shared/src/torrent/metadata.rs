@@ -236,7 +236,9 @@ impl Torrent {
         self.fetch.begin(size);
         self.fetch.suspicious = true;
         if let (1, Some(giver)) = (givers.len(), givers.first()) {
-            self.ban(ctx, *giver);
+            let connected = self.peers.values().find(|peer| peer.peer_id() == Some(*giver));
+            let ip = connected.and_then(|peer| peer.address).map(|address| address.ip());
+            self.ban(ctx, *giver, ip);
         }
     }
 }

@@ -3,12 +3,15 @@
 //! A torrent is told what happened with a [`Context`] at hand and puts what is to be done into it. The parts that
 //! decide (picker, choker, pipeline) see little and do nothing; here their decisions are carried out.
 
+mod addresses;
 mod announce;
 mod blame;
 mod blocks;
 mod context;
+mod dialling;
 mod effect;
 mod event;
+mod exchange;
 mod incoming;
 mod metadata;
 mod offers;
@@ -41,7 +44,9 @@ pub use snapshot::{
 };
 pub use timers::Timer;
 
+use addresses::Addresses;
 use announce::Announcer;
+pub use announce::has_socket;
 use blame::Blame;
 use metadata::MetadataFetch;
 use offers::Offers;
@@ -92,6 +97,9 @@ pub struct Torrent {
     web_seeds: WebSeeds,
     dials: BTreeMap<ConnId, Dial>,
     failed_dials: u32,
+    addresses: Addresses,
+    /// No further address is dialled before.
+    dial_at: Instant,
     /// Since when the attempts go on of which none has led to anybody.
     dialling_since: Instant,
     /// Since when nobody is connected although a tracker knows of us.
@@ -164,6 +172,8 @@ impl Torrent {
             web_seeds: WebSeeds::default(),
             dials: BTreeMap::new(),
             failed_dials: 0,
+            addresses: Addresses::new(rng.fork("addresses")),
+            dial_at: now,
             dialling_since: now,
             alone_since: None,
             slots: (1..=31).collect(),
@@ -264,6 +274,7 @@ impl Torrent {
             }
         }
         self.check_web_seeds();
+        self.addresses.check();
         assert!(self.dirty.is_empty(), "everything is settled");
     }
 

@@ -1,5 +1,6 @@
 //! Who is connected, and how connections come and go.
 
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::pieces::Store;
@@ -15,6 +16,9 @@ use crate::wire::{Handshake, Message};
 /// Longest wait for a connection whose descriptions were exchanged; stock WebTorrent waits 25 s.
 pub(super) const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Longest wait for a TCP connection: two lost SYN packets, or a host that is not there.
+const TCP_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// How long a HAVE waits for company: at ten pieces a second and more, each alone would be a send of its own to every
 /// peer.
 const HAVE_WAIT: Duration = Duration::from_millis(100);
@@ -24,11 +28,20 @@ const HAVE_WAIT: Duration = Duration::from_millis(100);
 pub(super) struct Dial {
     pub(super) since: Instant,
     /// Who it leads to, as the tracker says.
-    pub(super) remote: PeerId,
-    /// We made the offer.
+    pub(super) remote: Option<PeerId>,
+    /// We made the offer, or dialled.
     pub(super) initiated: bool,
+    /// What was dialled.
+    pub(super) address: Option<SocketAddr>,
     /// Where our answer goes, and the id of the offer it answers.
     pub(super) answer_to: Option<(TrackerId, String)>,
+}
+
+impl Dial {
+    /// When it has taken too long.
+    pub(super) fn deadline(&self) -> Instant {
+        self.since + if self.address.is_some() { TCP_TIMEOUT } else { DIAL_TIMEOUT }
+    }
 }
 
 impl Torrent {
@@ -40,13 +53,44 @@ impl Torrent {
         self.dials.insert(conn, dial);
     }
 
-    /// The data channel of a connection is open.
+    /// Takes a connection from among those that are on their way.
+    pub(super) fn take_dial(&mut self, ctx: &mut Context, conn: ConnId) -> Option<Dial> {
+        let dial = self.dials.remove(&conn)?;
+        ctx.dials_open -= usize::from(dial.address.is_some());
+        Some(dial)
+    }
+
+    /// A connection on its way leads to nobody. Answers whether it was on its way.
+    pub(super) fn dial_failed(&mut self, ctx: &mut Context, conn: ConnId) -> bool {
+        let Some(dial) = self.take_dial(ctx, conn) else { return false };
+        self.failed_dials += 1;
+        if let Some(address) = dial.address {
+            self.addresses.failed(address, ctx.now);
+        }
+        true
+    }
+
+    /// The data channel of a connection is open, or what was dialled is.
     pub fn connection_opened(&mut self, ctx: &mut Context, conn: ConnId, max_message: usize) {
-        let dial = self.dials.remove(&conn);
-        let Some(initiated) = dial.map(|dial| dial.initiated) else { return };
+        let Some(dial) = self.take_dial(ctx, conn) else { return };
+        let peer = self.open_peer(ctx, conn, dial.initiated, max_message);
+        (peer.address, peer.listens) = (dial.address, dial.address);
+        if let Some(address) = dial.address {
+            self.addresses.opened(address, conn);
+        }
+    }
+
+    /// A connection is open: our handshake goes out.
+    pub(super) fn open_peer(
+        &mut self,
+        ctx: &Context,
+        conn: ConnId,
+        initiated: bool,
+        max_message: usize,
+    ) -> &mut Peer {
         let ours = Handshake::new(self.info_hash, ctx.peer_id);
-        self.peers.insert(conn, Peer::new(conn, initiated, ours, max_message, ctx.now));
         self.dirty.insert(conn);
+        self.peers.entry(conn).or_insert_with(|| Peer::new(conn, initiated, ours, max_message, ctx.now))
     }
 
     /// Bytes came from a peer.
@@ -75,8 +119,8 @@ impl Torrent {
     pub fn connection_closed(&mut self, ctx: &mut Context, conn: ConnId, reason: CloseReason) {
         self.web_seed_failed(ctx, conn, reason.to_string(), false);
         ctx.conns.remove(&conn);
-        if self.dials.remove(&conn).is_some() {
-            self.failed_dials += 1;
+        if self.dial_failed(ctx, conn) {
+            // Its address is tried again later.
         } else if self.offers.remove(conn) {
             ctx.offers_open -= 1;
         } else {
@@ -101,6 +145,9 @@ impl Torrent {
         if let (Some(picker), Some(has)) = (&mut self.picker, peer.pieces().known()) {
             picker.left(has, peer.counted_whole);
         }
+        if let Some(address) = peer.listens {
+            self.leave_address(ctx, address, &peer, &reason);
+        }
         ctx.event(Event::PeerClosed { torrent: self.info_hash, conn, reason });
         if peer.shaken().is_some() {
             self.fill_slots(ctx);
@@ -114,17 +161,35 @@ impl Torrent {
         }
     }
 
+    /// A peer that listens at this address has left.
+    fn leave_address(&mut self, ctx: &Context, address: SocketAddr, peer: &Peer, reason: &CloseReason) {
+        if *reason == CloseReason::SelfConnection {
+            return self.addresses.is_ours(address);
+        }
+        if *reason == CloseReason::Stopped {
+            return self.addresses.given_up(address, peer.conn, ctx.now);
+        }
+        if peer.shaken().is_none() {
+            return self.addresses.failed(address, ctx.now);
+        }
+        let seed = peer.pieces().is_complete();
+        let useless =
+            matches!(reason, CloseReason::NothingToExchange | CloseReason::Banned | CloseReason::Duplicate);
+        self.addresses.ended(address, peer.conn, seed, useless, ctx.now);
+    }
+
     /// A peer shook hands: keeps it or not, and introduces ourselves.
     pub(super) fn shaken(&mut self, ctx: &mut Context, conn: ConnId, peer_id: PeerId) {
         if peer_id == ctx.peer_id {
             return self.close_peer(ctx, conn, CloseReason::SelfConnection);
         }
-        if self.blame.is_banned(&peer_id, ctx.now) {
+        if self.is_banned(ctx, conn, &peer_id) {
             return self.close_peer(ctx, conn, CloseReason::Banned);
         }
         let same = |peer: &&Peer| peer.conn != conn && peer.peer_id() == Some(peer_id);
         if let Some(other) = self.peers.values().find(same).map(|peer| (peer.conn, peer.initiated)) {
             let close = self.which_of_two(ctx.peer_id, peer_id, conn, other);
+            self.hand_over_address(close, if close == conn { other.0 } else { conn });
             self.close_peer(ctx, close, CloseReason::Duplicate);
             if close == conn {
                 return;
@@ -135,8 +200,11 @@ impl Torrent {
         if let Some(store) = &mut self.store {
             store.forget_slot(slot);
         }
-        let ours = self.introduction(ctx);
+        let ours = self.introduction(ctx, self.peers.get(&conn).and_then(|peer| peer.address));
         let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if let Some(address) = peer.listens {
+            self.addresses.connected(address, conn);
+        }
         peer.slot = slot;
         let have = self.store.as_ref().map(Store::have).filter(|have| !have.is_empty());
         let complete = have.is_some_and(|have| have.is_full());
@@ -146,6 +214,20 @@ impl Torrent {
             self.set_phase(ctx, Phase::Metadata);
         }
         ctx.event(Event::PeerConnected { torrent: self.info_hash, conn, peer: peer_id });
+    }
+
+    fn is_banned(&self, ctx: &Context, conn: ConnId, peer_id: &PeerId) -> bool {
+        let ip = self.peers.get(&conn).and_then(|peer| peer.address).map(|address| address.ip());
+        self.blame.is_banned(peer_id, ctx.now) || ip.is_some_and(|ip| self.blame.is_ip_banned(ip, ctx.now))
+    }
+
+    /// Of two connections to the same peer one is about to be closed: where it listens, the other's peer does.
+    fn hand_over_address(&mut self, from: ConnId, to: ConnId) {
+        let Some(address) = self.peers.get(&from).and_then(|peer| peer.listens) else { return };
+        if let Some(kept) = self.peers.get_mut(&to).filter(|kept| kept.listens.is_none()) {
+            kept.listens = Some(address);
+            self.addresses.connected(address, to);
+        }
     }
 
     /// Of two connections to the same peer, the one to close. Both sides come to the same answer: the connection that
@@ -162,23 +244,26 @@ impl Torrent {
         if new_initiated != old_initiated && new_initiated == keep_ours { old } else { new }
     }
 
-    /// What we say in the extension handshake.
-    pub(super) fn introduction(&self, ctx: &Context) -> ExtendedHandshake {
+    /// What we say in the extension handshake to a peer, whose address is known where it is one over TCP. To browsers
+    /// nothing is said of ports and addresses: they could do nothing with them.
+    pub(super) fn introduction(&self, ctx: &Context, to: Option<SocketAddr>) -> ExtendedHandshake {
         ExtendedHandshake {
-            ids: Ids::OURS,
+            ids: if to.is_some() && self.exchanges(ctx) { Ids::WITH_PEX } else { Ids::OURS },
             metadata_size: self.meta.as_ref().map(|meta| meta.info_bytes().len() as u64),
             reqq: Some(limits::REQUESTS_QUEUED_MAX as u32),
             version: Some(ctx.version.clone()),
+            port: ctx.listen_port.filter(|_| to.is_some()),
+            your_ip: to.map(|address| address.ip()),
             ..ExtendedHandshake::default()
         }
     }
 
     /// The number of pieces is known: reads what peers said before, and tells them that we have the metadata.
     pub(super) fn settle_peers(&mut self, ctx: &mut Context) {
-        let ours = self.introduction(ctx);
         let Some(meta) = self.meta.clone() else { return };
         let conns: Vec<ConnId> = self.peers.keys().copied().collect();
         for conn in conns {
+            let ours = self.introduction(ctx, self.peers.get(&conn).and_then(|peer| peer.address));
             let Some(peer) = self.peers.get_mut(&conn).filter(|peer| peer.shaken().is_some()) else {
                 continue;
             };
@@ -249,14 +334,17 @@ impl Torrent {
     }
 
     /// A peer gave bad pieces: not again for a while.
-    pub(super) fn ban(&mut self, ctx: &mut Context, peer_id: PeerId) {
+    pub(super) fn ban(&mut self, ctx: &mut Context, peer_id: PeerId, ip: Option<IpAddr>) {
         if self.blame.is_banned(&peer_id, ctx.now) || self.convict_web_seed(ctx, peer_id) {
             return;
         }
-        self.blame.ban(peer_id, ctx.now);
+        self.blame.ban(peer_id, ip, ctx.now);
         self.bans += 1;
         ctx.event(Event::PeerBanned { torrent: self.info_hash, peer: peer_id });
-        let of_peer = |peer: &&Peer| peer.peer_id() == Some(peer_id);
+        let of_peer = |peer: &&Peer| {
+            let ip = peer.address.map(|address| address.ip());
+            peer.peer_id() == Some(peer_id) || ip.is_some_and(|ip| self.blame.is_ip_banned(ip, ctx.now))
+        };
         let conns: Vec<ConnId> = self.peers.values().filter(of_peer).map(|peer| peer.conn).collect();
         for conn in conns {
             self.close_peer(ctx, conn, CloseReason::Banned);

@@ -1,3 +1,4 @@
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -11,6 +12,8 @@ use crate::layout::{BlockRef, Layout, PieceIndex};
 pub(super) struct Author {
     pub(super) conn: ConnId,
     pub(super) peer: PeerId,
+    /// Of a peer over TCP.
+    pub(super) ip: Option<IpAddr>,
 }
 
 /// The pieces of a torrent that are here, and the blocks of those on their way.
@@ -175,7 +178,7 @@ mod tests {
         let block = layout.piece(0).and_then(|piece| layout.block(piece, 0)).expect("in range");
         let mut store = Store::new(&layout);
         let message = Bytes::from(vec![7; 256 * 1024]);
-        let author = Author { conn: ConnId(1), peer: PeerId([1; 20]) };
+        let author = Author { conn: ConnId(1), peer: PeerId([1; 20]), ip: None };
         store.keep(&layout, block, message.slice(..16_384), author);
         assert!(message.is_unique(), "nothing else of the message is kept");
         assert_eq!(store.assemble(block.piece), Some(vec![message.slice(..16_384)]));

@@ -1,8 +1,11 @@
 //! How connections are made: offers and answers through trackers.
 
+use super::addresses::Source;
+use core::net::SocketAddr;
+
 use super::announce::{GATHER_MAX, Stats};
 use super::peers::Dial;
-use super::{Action, Context, Effect, EffectResult, Job, Phase, Torrent};
+use super::{Action, Context, Effect, EffectFailure, EffectResult, Job, Phase, Torrent};
 use crate::id::{ConnId, OfferId, PeerId, TrackerId};
 use crate::limits;
 use crate::peer::CloseReason;
@@ -11,6 +14,9 @@ use crate::tracker::ws::{AnnounceReply, ClientMessage};
 
 /// Connections with which we look for no more.
 const ENOUGH: usize = 30;
+
+/// Addresses asked of a tracker over HTTP or UDP: some are gone, and some cannot be dialled.
+const PEERS_WANTED: u32 = 80;
 
 /// Offers of a complete torrent that does not know its swarm: those who want something make offers themselves.
 const OFFERS_OF_SEED: usize = 2;
@@ -73,6 +79,37 @@ impl Torrent {
         concerned
     }
 
+    /// An announce over HTTP or UDP ended.
+    pub(super) fn announce_done(
+        &mut self,
+        ctx: &Context,
+        tracker: TrackerId,
+        number: u32,
+        result: EffectResult,
+    ) {
+        let last = match &result {
+            EffectResult::Announced(response) => {
+                self.announcer.responded(tracker, number, response, self.needs_peers())
+            }
+            EffectResult::Failed(failure) => {
+                self.announcer.request_failed(tracker, number, failure, ctx.now)
+                    && matches!(failure, EffectFailure::Refused(_))
+            }
+            other => return debug_assert!(false, "an announce ended with {other:?}"),
+        };
+        if last && self.is_active() {
+            self.alone_since.get_or_insert(ctx.now);
+        }
+        if let EffectResult::Announced(response) = result {
+            for address in response.peers {
+                self.add_address(ctx, address, Source::Tracker);
+            }
+            if let (Some(ip), Some(port)) = (response.external_ip, ctx.listen_port) {
+                self.addresses.is_ours(SocketAddr::new(ip.to_canonical(), port));
+            }
+        }
+    }
+
     /// Whether pieces or metadata are missing and nobody is there to give them.
     pub(super) fn needs_peers(&self) -> bool {
         let mut shaken = self.peers.values().filter(|peer| peer.shaken().is_some());
@@ -91,7 +128,8 @@ impl Torrent {
             .map(|(meta, store)| meta.layout().total() - store.bytes());
         // Before the storage is looked at nothing is known to be here, but nothing is known to be missing either.
         let left = if self.shared_here { Some(0) } else { left };
-        Stats { uploaded: self.up.total(), downloaded: self.down.total(), left }
+        let wanted = if self.connections() < ENOUGH { PEERS_WANTED } else { 0 };
+        Stats { uploaded: self.up.total(), downloaded: self.down.total(), left, wanted }
     }
 
     /// Makes offers for announces that are due, and sends those whose offers are there.
@@ -99,12 +137,18 @@ impl Torrent {
         if !self.is_active() {
             return;
         }
+        self.announcer.expire_requests(ctx.now);
         for number in 0..self.announcer.entries.len() {
             let entry = &self.announcer.entries[number];
             if !entry.is_due(ctx.now, self.phase != Phase::Checking) {
                 continue;
             }
             let Some(tracker) = entry.tracker else { continue };
+            if entry.requested {
+                let (stats, needs_peers) = (self.stats(), self.needs_peers());
+                self.announcer.send(ctx, number, self.info_hash, None, stats, Vec::new(), needs_peers);
+                continue;
+            }
             let begun = entry.gather_until;
             if begun.is_none() {
                 let wanted = self.offers_wanted(number);
@@ -197,14 +241,17 @@ impl Torrent {
         let answering = self.dials.values().filter(|dial| !dial.initiated).count();
         let room = self.connections() < ctx.peers_max && answering < limits::ANSWERS_PENDING_MAX;
         let known = self.peers.values().any(|known| known.peer_id() == Some(peer))
-            || self.dials.values().any(|dial| dial.remote == peer);
+            || self.dials.values().any(|dial| dial.remote == Some(peer));
         if !self.is_active() || peer == ctx.peer_id || self.blame.is_banned(&peer, ctx.now) || known || !room
         {
             return;
         }
         let conn = ctx.new_conn(self.info_hash);
         let answer_to = Some((tracker, offer_id));
-        self.dial(conn, Dial { since: ctx.now, remote: peer, initiated: false, answer_to });
+        self.dial(
+            conn,
+            Dial { since: ctx.now, remote: Some(peer), initiated: false, answer_to, address: None },
+        );
         ctx.effect(self.info_hash, Job::Answer(conn), Effect::Answer { conn, sdp });
     }
 
@@ -216,7 +263,9 @@ impl Torrent {
             self.failed_dials += 1;
             return ctx.close(conn, failed(result));
         };
-        let Some((tracker, offer_id)) = dial.answer_to.take() else { return };
+        let (Some((tracker, offer_id)), Some(to_peer_id)) = (dial.answer_to.take(), dial.remote) else {
+            return;
+        };
         let of_tracker = self.announcer.entries.iter().find(|entry| entry.tracker == Some(tracker));
         if !of_tracker.is_some_and(|entry| entry.is_connected()) {
             // The answer cannot be given any more.
@@ -226,7 +275,7 @@ impl Torrent {
         let message = ClientMessage::Answer {
             info_hash: self.info_hash,
             peer_id: ctx.peer_id,
-            to_peer_id: dial.remote,
+            to_peer_id,
             offer_id,
             sdp,
             tracker_id: of_tracker.and_then(|entry| entry.tracker_id().cloned()),
@@ -248,7 +297,10 @@ impl Torrent {
         } else if self.connections() >= ctx.peers_max {
             CloseReason::TooManyPeers
         } else {
-            self.dial(conn, Dial { since: ctx.now, remote: peer, initiated: true, answer_to: None });
+            self.dial(
+                conn,
+                Dial { since: ctx.now, remote: Some(peer), initiated: true, answer_to: None, address: None },
+            );
             return ctx.effect(self.info_hash, Job::Accept(conn), Effect::Accept { conn, sdp });
         };
         ctx.close(conn, reason);
@@ -269,6 +321,7 @@ impl Torrent {
             Job::Answer(conn) => self.answer_made(ctx, conn, result),
             Job::Accept(conn) => self.accepted(ctx, conn, result),
             Job::Fetch(conn) => self.web_seed_done(ctx, conn, result),
+            Job::Announce { tracker, number } => self.announce_done(ctx, tracker, number, result),
             Job::Hash(piece) => self.hashed(ctx, piece, result),
             Job::Write(piece) => self.written(ctx, piece, result),
             Job::Read { conn, number } => self.read_done(ctx, conn, number, result),

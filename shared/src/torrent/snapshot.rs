@@ -1,8 +1,11 @@
 //! What a host shows: values, no references, cheap enough to take a few times a second.
 
+use core::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ConnId, InfoHash, PeerId};
+use crate::peer::Transport;
 
 /// Everything at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -107,6 +110,10 @@ pub struct TorrentSnapshot {
     pub eta_ms: Option<u64>,
     /// Peers that shook hands.
     pub peers: Vec<PeerSnapshot>,
+    /// Addresses at which peers may be found, besides those met through WebSocket trackers.
+    pub known_addresses: u32,
+    /// Addresses that strangers named and that are not dialled, since they are private or no peer can have them.
+    pub refused_addresses: u32,
     /// Its trackers.
     pub trackers: Vec<TrackerSnapshot>,
     /// Its web seeds.
@@ -152,6 +159,10 @@ pub struct PeerSnapshot {
     pub conn: ConnId,
     /// What it calls itself.
     pub peer_id: PeerId,
+    /// How it is reached.
+    pub transport: Transport,
+    /// The other end of a TCP connection.
+    pub address: Option<SocketAddr>,
     /// Program and version, from the extension handshake or its peer id; made safe and bounded.
     pub client: String,
     /// Small number for colours, 1 to 31; reused after the peer has left.
@@ -213,7 +224,7 @@ pub enum TrackerState {
     Refused,
     /// It cannot be reached.
     Unreachable,
-    /// Not a WebSocket tracker, or one that this host may not contact; left alone.
+    /// Of a kind that this host has no way to contact; left alone.
     Unsupported,
 }
 

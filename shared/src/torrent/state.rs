@@ -24,6 +24,7 @@ impl Torrent {
         self.store = Some(Store::new(meta.layout()));
         self.meta = Some(meta);
         self.fetch = super::MetadataFetch::default();
+        self.forget_exchanged();
         self.settle_peers(ctx);
         if self.is_active() {
             self.open_storage(ctx);
@@ -96,6 +97,7 @@ impl Torrent {
         self.alone_since = None;
         self.failed_dials = 0;
         self.announcer.activate(ctx.now);
+        self.addresses.hurry(ctx.now);
         if self.meta.is_none() {
             self.set_phase(ctx, Phase::Connecting);
         } else if self.storage.is_closed() {
@@ -130,7 +132,9 @@ impl Torrent {
         self.close_offers(ctx, &CloseReason::Stopped);
         let dials: Vec<_> = self.dials.keys().copied().collect();
         for conn in dials {
-            self.dials.remove(&conn);
+            if let Some(address) = self.take_dial(ctx, conn).and_then(|dial| dial.address) {
+                self.addresses.given_up(address, conn, ctx.now);
+            }
             ctx.close(conn, CloseReason::Stopped);
         }
         let peers: Vec<_> = self.peers.keys().copied().collect();

@@ -40,6 +40,8 @@ impl Torrent {
             wasted: self.wasted,
             eta_ms: self.eta(now, total - verified.min(total), down_rate),
             peers: self.peers.values().filter_map(|peer| shown(peer, now)).collect(),
+            known_addresses: self.addresses.len() as u32,
+            refused_addresses: self.addresses.refused(),
             trackers: self.announcer.snapshot(now, retry),
             web_seeds: self.web_seed_snapshots(now),
             files: self.files(),
@@ -118,7 +120,7 @@ impl Torrent {
                 if self.announcer.is_trying_first() {
                     return None;
                 }
-                let next = self.trackers().filter_map(retry).min();
+                let next = self.announcer.next_attempt(retry);
                 return Some(Waiting::Tracker {
                     retry_ms: next.map_or(0, |at| at.saturating_since(now).as_millis() as u64),
                 });
@@ -151,6 +153,8 @@ fn shown(peer: &Peer, now: Instant) -> Option<PeerSnapshot> {
     Some(PeerSnapshot {
         conn: peer.conn,
         peer_id: shaken.peer_id,
+        transport: peer.transport(),
+        address: peer.address,
         client: peer.client(),
         slot: peer.slot,
         pieces: peer.pieces().known().map_or(0, |has| has.count()),

@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 
-use super::peers::DIAL_TIMEOUT;
 use super::{Context, Torrent};
 use crate::id::ConnId;
 use crate::peer::{CloseReason, Peer};
@@ -18,6 +17,8 @@ pub enum Timer {
     Offer,
     /// A connection has taken too long to open or to shake hands.
     Handshake,
+    /// An address may be dialled.
+    Dial,
     /// A request has waited for its block for long enough.
     Request,
     /// A keep-alive is due, or the peer's is overdue.
@@ -28,6 +29,8 @@ pub enum Timer {
     Rate,
     /// Metadata is asked for again.
     Metadata,
+    /// A peer is told whom we are connected to.
+    Exchange,
     /// Peers are told which pieces are here now.
     Have,
     /// A web seed is silent, or is tried again.
@@ -46,7 +49,8 @@ impl Torrent {
         let mut next = announce.filter(|_| self.is_active());
         let mut due = |at: Option<Instant>, timer: Timer| next = soonest(next, at.map(|at| (at, timer)));
         due(self.offers.deadline(), Timer::Offer);
-        due(self.dials.values().map(|dial| dial.since + DIAL_TIMEOUT).min(), Timer::Handshake);
+        due(self.dials.values().map(super::Dial::deadline).min(), Timer::Handshake);
+        due(self.dial_deadline(ctx), Timer::Dial);
         due(self.fetch.deadline(), Timer::Metadata);
         for peer in self.peers.values() {
             due(peer.handshake_deadline(), Timer::Handshake);
@@ -56,6 +60,7 @@ impl Torrent {
             due(peer.broken_off_at(), Timer::KeepAlive);
             due(peer.pipeline.deadline(), Timer::Request);
             due(peer.ask_again_at(), Timer::Request);
+            due(peer.exchange_at(), Timer::Exchange);
         }
         due(self.have_at, Timer::Have);
         if !self.peers.is_empty() {
@@ -76,6 +81,7 @@ impl Torrent {
         self.announce_due(ctx);
         self.expire_offers(ctx);
         self.expire_dials(ctx);
+        self.dial_due(ctx);
         self.metadata_timeout(ctx);
         let conns: Vec<ConnId> = self.peers.keys().copied().collect();
         for conn in conns {
@@ -124,15 +130,16 @@ impl Torrent {
             self.give_back(conn, &given_up);
             self.dirty.insert(conn);
         }
+        if self.peers.get(&conn).is_some_and(|peer| is_due(peer.exchange_at())) {
+            self.exchange(ctx, conn);
+        }
     }
 
     fn expire_dials(&mut self, ctx: &mut Context) {
-        let late =
-            |(conn, dial): (&ConnId, &super::Dial)| (dial.since + DIAL_TIMEOUT <= ctx.now).then_some(*conn);
+        let late = |(conn, dial): (&ConnId, &super::Dial)| (dial.deadline() <= ctx.now).then_some(*conn);
         let conns: Vec<ConnId> = self.dials.iter().filter_map(late).collect();
         for conn in conns {
-            self.dials.remove(&conn);
-            self.failed_dials += 1;
+            self.dial_failed(ctx, conn);
             ctx.close(conn, CloseReason::Unreachable);
         }
     }

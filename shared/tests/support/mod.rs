@@ -9,6 +9,7 @@
 
 pub mod storage;
 pub mod stranger;
+pub mod tcp;
 pub mod tracker;
 pub mod web;
 
@@ -33,6 +34,7 @@ use storage::Storage;
 use tracker::Tracker;
 use web::Web;
 
+pub const HTTP: &str = "http://tracker.test/announce";
 pub const TRACKER: &str = "ws://tracker.test/announce";
 
 /// How the pipes between engines behave.
@@ -104,6 +106,7 @@ pub struct World {
     pub hosts: Vec<Host>,
     pub tracker: Tracker,
     pub web: Web,
+    pub tcp: tcp::Tcp,
     queue: BinaryHeap<Reverse<(Instant, u64, usize)>>,
     happenings: BTreeMap<u64, Happening>,
     next: u64,
@@ -121,6 +124,7 @@ impl World {
             hosts: Vec::new(),
             tracker: Tracker::default(),
             web: Web::default(),
+            tcp: tcp::Tcp::default(),
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
             next: 0,
@@ -132,6 +136,23 @@ impl World {
 
     pub fn host(&mut self) -> usize {
         self.host_with(Config::default())
+    }
+
+    /// A host that dials and takes connections, and knows nothing of browsers.
+    pub fn native(&mut self) -> usize {
+        let listen_port = Some(tcp::address(self.hosts.len()).port());
+        self.host_with(Config { dials: true, offers: false, listen_port, ..Config::default() })
+    }
+
+    /// Lets a host have the torrent from a `.torrent` that names these trackers.
+    pub fn add(&mut self, host: usize, share: &Share, trackers: &[&str], complete: bool) {
+        if complete {
+            self.hosts[host].storage.put(share.meta.info_hash(), share.bytes.clone());
+        }
+        let trackers: Vec<String> = trackers.iter().map(|url| (*url).to_owned()).collect();
+        let torrent = share.meta.to_torrent(&trackers).into();
+        let origin = if complete { Origin::Complete(torrent) } else { Origin::Metainfo(torrent) };
+        self.command(host, Command::Add { origin, trackers: Vec::new(), start: true });
     }
 
     pub fn host_with(&mut self, config: Config) -> usize {
@@ -227,7 +248,7 @@ impl World {
                     self.hosts[host].closed.push((conn, reason));
                     self.close(host, conn, ClosedBy::Remote);
                 }
-                Output::Dial { conn, address } => panic!("{conn} to {address}: no host dials yet"),
+                Output::Dial { conn, address } => self.dial(host, conn, address),
                 Output::TrackerConnect { tracker, url } => self.connect(host, tracker, url),
                 Output::TrackerSend { tracker, text } => self.tell(host, tracker, text),
                 Output::TrackerClose(tracker) => {
@@ -336,7 +357,10 @@ impl World {
             return self.push(host, at, Happening::Web(number));
         }
         let delay = match &effect {
-            Effect::Offer { .. } | Effect::Answer { .. } | Effect::Accept { .. } => self.net.latency,
+            Effect::Offer { .. }
+            | Effect::Answer { .. }
+            | Effect::Accept { .. }
+            | Effect::Announce { .. } => self.net.latency,
             _ => self.net.storage_delay,
         };
         let result = match effect {
@@ -351,6 +375,12 @@ impl World {
             Effect::Accept { conn, sdp } => {
                 self.link(host, conn, &sdp);
                 EffectResult::Done
+            }
+            Effect::Announce { url, request } => {
+                match self.tcp.tracker.announce(self.now, host, url, *request) {
+                    Some(result) => result,
+                    None => return,
+                }
             }
             Effect::Hash { blocks } => {
                 let mut sha1 = Sha1::new();
@@ -423,7 +453,11 @@ impl World {
                 return true;
             }
             match happening {
-                Happening::Input(input) => self.input(host, input),
+                Happening::Input(input) => {
+                    for input in self.accept(host, input) {
+                        self.input(host, input);
+                    }
+                }
                 Happening::Web(number) => self.web_step(number),
                 Happening::Drained(conn, bytes) => {
                     let Some(buffered) = self.hosts[host].buffered.get_mut(&conn) else { return true };

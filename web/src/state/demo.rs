@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use leptos::prelude::*;
 use shared::engine::{
     EffectFailure, FileSnapshot, PeerSnapshot, Phase, PieceState, TorrentSnapshot, TrackerSnapshot,
-    TrackerState, Waiting,
+    TrackerState, Transport, Waiting,
 };
 use shared::id::{ConnId, InfoHash, PeerId};
 
@@ -190,6 +190,8 @@ fn peer(slot: u8, client: &str, pieces: u32, down: u64, up: u64, given: u32) -> 
     PeerSnapshot {
         conn: ConnId(u32::from(slot)),
         peer_id: PeerId([slot; 20]),
+        transport: Transport::WebRtc,
+        address: None,
         client: client.to_owned(),
         slot,
         pieces,
@@ -239,6 +241,8 @@ fn empty(phase: Phase) -> TransferView {
             wasted: 0,
             eta_ms: None,
             peers: Vec::new(),
+            known_addresses: 0,
+            refused_addresses: 0,
             trackers: vec![tracker()],
             web_seeds: Vec::new(),
             files: Vec::new(),

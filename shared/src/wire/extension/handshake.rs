@@ -17,6 +17,9 @@ pub struct Ids {
 impl Ids {
     /// What we want to be sent.
     pub const OURS: Self = Self { metadata: Some(1), pex: None, donthave: Some(2) };
+
+    /// What we want to be sent by a peer over TCP of a torrent that is not private.
+    pub const WITH_PEX: Self = Self { pex: Some(3), ..Self::OURS };
 }
 
 /// The extension handshake (BEP 10). What a stock peer leaves out is `None` or `false`.

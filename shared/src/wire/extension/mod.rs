@@ -6,6 +6,7 @@
 pub mod donthave;
 mod handshake;
 pub mod metadata;
+pub mod pex;
 
 pub use handshake::{ExtendedHandshake, Ids};
 
