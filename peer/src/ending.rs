@@ -45,11 +45,6 @@ pub(crate) fn usage(text: impl Into<String>) -> anyhow::Error {
     coded(Ending::Usage, text)
 }
 
-/// Something failed, and a report of what was done is to follow it.
-pub(crate) fn failed(text: impl Into<String>) -> anyhow::Error {
-    coded(Ending::Failed, text)
-}
-
 /// There is no such thing, or nobody has it.
 pub(crate) fn not_found(text: impl Into<String>) -> anyhow::Error {
     coded(Ending::NotFound, text)
@@ -69,12 +64,14 @@ fn coded(ending: Ending, text: impl Into<String>) -> anyhow::Error {
     Coded { ending, text: text.into(), report: None }.into()
 }
 
-/// What was found out nevertheless, for `--json`. Errors without a code of their own stay as they are.
+/// What was done nevertheless, for `--json`.
 pub(crate) fn with_report(mut error: anyhow::Error, report: &impl Serialize) -> anyhow::Error {
+    let report = serde_json::to_value(report).ok();
     if let Some(coded) = error.downcast_mut::<Coded>() {
-        coded.report = serde_json::to_value(report).ok();
+        coded.report = report;
+        return error;
     }
-    error
+    Coded { ending: Ending::Failed, text: format!("{error:#}"), report }.into()
 }
 
 /// See [`with_report`].

@@ -291,7 +291,7 @@ impl<'a> Watch<'a> {
             Ended::TimedOut if report.downloaded == 0 => {
                 ending::not_found("nobody gave anything of it in the time that --timeout allows")
             }
-            Ended::TimedOut => ending::failed(format!(
+            Ended::TimedOut => anyhow::Error::msg(format!(
                 "nothing came any more in the time that --timeout allows; {safe} % is verified and safe"
             )),
         };

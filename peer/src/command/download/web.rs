@@ -60,7 +60,7 @@ pub(super) async fn fetch(
     if !response.status.is_success() {
         let text = format!("{}: the server answered {}", response.url, response.status);
         let missing = matches!(response.status, StatusCode::NOT_FOUND | StatusCode::GONE);
-        return Err(if missing { ending::not_found(text) } else { ending::failed(text) });
+        return Err(if missing { ending::not_found(text) } else { anyhow::Error::msg(text) });
     }
     let kind = response.header(&CONTENT_TYPE).unwrap_or_default();
     if kind.starts_with("application/x-bittorrent") || path_of(&response.url).ends_with(".torrent") {

@@ -1,0 +1,6 @@
+//! The real binary, as people and scripts use it.
+
+mod create;
+mod frame;
+mod support;
+mod web;
