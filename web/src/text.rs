@@ -288,6 +288,11 @@ pub const TRACKER_REFUSED: &str = "refused";
 pub const TRACKER_UNREACHABLE: &str = "out of reach";
 pub const TRACKER_UNSUPPORTED: &str = "not reachable from a browser; left alone";
 pub const TRACKER_NEXT: &str = "next";
+pub const WEB_SEEDS: &str = "Web seeds";
+pub const WEB_SEED_IDLE: &str = "has the file";
+pub const WEB_SEED_FAILED: &str = "failed";
+pub const WEB_SEED_PRIVATE: &str = "a private address; left alone";
+pub const WEB_SEED_CONVICTED: &str = "gave wrong data; not asked again";
 pub const CHECK_TRACKER: &str = "meeting server";
 pub const CHECK_NETWORK: &str = "your network";
 pub const CHECK_PEERS: &str = "people connected:";
@@ -467,7 +472,7 @@ pub fn failure(failure: &EffectFailure) -> String {
             "This browser can't do what this transfer needs. Try a current Chrome, Edge, Firefox or Safari."
                 .to_owned()
         }
-        EffectFailure::Failed(_) => {
+        EffectFailure::Refused(_) | EffectFailure::Failed(_) => {
             "The browser could not read or write what is stored here. What is verified is safe; try again."
                 .to_owned()
         }

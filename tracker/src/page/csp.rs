@@ -8,11 +8,12 @@ pub(super) fn policy(index: &[u8]) -> String {
     let index = String::from_utf8_lossy(index);
     let scripts = hashes(&index, "script");
     let styles = hashes(&index, "style");
-    // Links may name other trackers, so any WebSocket may be opened; nothing else but this tracker may be contacted.
+    // Links may name other trackers, so any WebSocket may be opened, and web seeds (BEP 19), so scripts may fetch from any
+    // server; the page shows them first. What is fetched is data: nothing but this origin gives scripts, styles or frames.
     format!(
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{scripts}; style-src 'self'{styles}; \
          img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; \
-         connect-src 'self' ws: wss:; worker-src 'self'; frame-src 'self'; form-action 'none'; base-uri 'self'; \
+         connect-src 'self' ws: wss: http: https:; worker-src 'self'; frame-src 'self'; form-action 'none'; base-uri 'self'; \
          frame-ancestors 'none'"
     )
 }
@@ -82,7 +83,10 @@ mod tests {
         let origins =
             ["https://a.example:8443", "http://[::1]:80", "http://a; script-src *:1"].map(str::to_owned);
         let wider = with_origins(&policy, &origins);
-        assert!(wider.contains("connect-src 'self' https://a.example:8443 ws: wss:;"), "{wider}");
+        assert!(
+            wider.contains("connect-src 'self' https://a.example:8443 ws: wss: http: https:;"),
+            "{wider}"
+        );
         assert_eq!(wider.replace(" https://a.example:8443", ""), policy);
     }
 

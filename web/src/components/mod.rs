@@ -21,3 +21,4 @@ pub mod tracker_list;
 pub mod transfer_field;
 pub mod transfer_frame;
 pub mod watch;
+pub mod web_seed_list;

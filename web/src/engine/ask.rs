@@ -11,7 +11,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, File};
 
 use super::host::Host;
-use super::stores::Work;
+use super::stores::{Work, with_web_seeds};
 use crate::client::{Level, same_server};
 use crate::platform::JsError;
 use crate::protocol::{FromWorker, ToWorker};
@@ -64,7 +64,7 @@ impl Host {
         self.pump.input(Input::Command(command));
     }
 
-    /// Adds a `.torrent` without the trackers of others. Those are in the link that it is answered by: the page shows
+    /// Adds a `.torrent` without the trackers and web seeds of others. Those are in the link that it is answered by: the page shows
     /// them, and asks them when the person wants to download, as with any link.
     fn open_torrent(&self, request: u32, metainfo: &[u8]) {
         let link = match Metainfo::parse(metainfo) {
@@ -72,12 +72,18 @@ impl Host {
                 let trackers = metainfo.trackers().to_vec();
                 let own = |url: &&String| same_server(url, &self.tracker);
                 let own: Vec<String> = trackers.iter().filter(own).cloned().collect();
-                let origin = Origin::Metainfo(metainfo.to_torrent(&own).into());
-                self.open(metainfo.info_hash(), origin);
+                let web_seeds = metainfo.web_seeds().to_vec();
+                let ours = |url: &&String| same_server(url, &self.tracker);
+                let our_seeds: Vec<String> = web_seeds.iter().filter(ours).cloned().collect();
                 let mut link = Link::new(metainfo.info_hash());
                 link.name = Some(metainfo.name().to_owned());
                 link.length = Some(metainfo.layout().total());
                 link.trackers = trackers;
+                link.web_seeds = web_seeds;
+                self.open(
+                    link.info_hash,
+                    Origin::Metainfo(with_web_seeds(metainfo, &our_seeds).to_torrent(&own).into()),
+                );
                 Ok(link.to_magnet())
             }
             Err(error) => {
@@ -149,7 +155,9 @@ impl Host {
             let name = Err("its metadata is not here yet".to_owned());
             return self.say(&FromWorker::File { request, name });
         };
-        let bytes = Bytes::from(metainfo.to_torrent(&self.trackers_of(torrent)));
+        let (trackers, web_seeds) = self.named_by(torrent);
+        let metainfo = with_web_seeds(Metainfo::clone(&metainfo), &web_seeds);
+        let bytes = Bytes::from(metainfo.to_torrent(&trackers));
         let parts = Array::of1(&Uint8Array::from(&bytes[..]));
         match Blob::new_with_u8_array_sequence(&parts) {
             Ok(blob) => {

@@ -146,6 +146,9 @@ impl Host {
 
     /// The engine closes a connection: what was sent leaves first.
     pub(super) fn close(&mut self, conn: ConnId) {
+        if self.fetches.remove(&conn).is_some() {
+            return;
+        }
         let Some(connection) = self.connections.remove(&conn) else { return };
         let lingering = connection.channel.filter(|channel| connection.open && channel.close());
         let Some(channel) = lingering else {

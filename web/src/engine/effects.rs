@@ -8,6 +8,7 @@ use shared::engine::{ClosedBy, Effect, EffectFailure, EffectResult, Input, Outpu
 use shared::id::{ConnId, EffectId, TrackerId};
 use shared::time::Instant;
 
+use super::fetches::Wanted;
 use super::host::Host;
 use super::stores::Work;
 use crate::net::tracker_socket::{Heard, TrackerSocket};
@@ -49,9 +50,12 @@ impl Host {
             Effect::Persist { torrent, record } => self.work(torrent, Work::Persist { id, record }),
             Effect::Close { torrent, erase } => self.close_store(id, torrent, erase),
             Effect::Hash { blocks } => self.pump.done(id, EffectResult::Digest(sha1(&blocks))),
-            // Not asked for: neither `Config::dials` nor `Config::web_seeds` is set.
-            Effect::Announce { .. } | Effect::Fetch { .. } => {
-                let why = "a browser reaches neither".to_owned();
+            Effect::Fetch { conn, url, offset, length } => {
+                self.fetch(id, conn, Wanted { url, offset, length });
+            }
+            // Not asked for: `Config::dials` is not set.
+            Effect::Announce { .. } => {
+                let why = "a browser does not reach it".to_owned();
                 self.pump.done(id, EffectResult::Failed(EffectFailure::Unsupported(why)));
             }
             Effect::Offer { conn } => {

@@ -12,6 +12,7 @@ use web_sys::{DedicatedWorkerGlobalScope, File};
 
 use super::connections::{Closing, Connection};
 use super::creation::Creations;
+use super::fetches::Fetch;
 use super::publish::Publisher;
 use super::pump::{Handle, Pump};
 use super::stores::Store;
@@ -41,6 +42,8 @@ pub(super) struct Host {
     pub(super) sockets_made: u64,
     pub(super) connections: BTreeMap<ConnId, Connection>,
     pub(super) closing: BTreeMap<ConnId, Closing>,
+    /// Requests to web seeds under way.
+    pub(super) fetches: BTreeMap<ConnId, Fetch>,
     pub(super) stores: BTreeMap<InfoHash, Store>,
     /// Why torrents stopped, in words: of each the last failure.
     pub(super) failures: BTreeMap<InfoHash, String>,
@@ -82,7 +85,9 @@ pub(super) fn begin(pump: &Rc<Pump>, options: StartOptions, probed: bool) -> Res
             Some(library) => library.stored().await.unwrap_or_default(),
             None => Vec::new(),
         };
-        let engine = Engine::new(Config::default(), seed, pump.clock.now(), clock::unix_time());
+        // Which addresses a page may contact is the browser's to say; what a link names is shown first.
+        let config = Config { web_seeds: true, private_addresses: true, ..Config::default() };
+        let engine = Engine::new(config, seed, pump.clock.now(), clock::unix_time());
         let host = Host {
             engine,
             now: pump.clock.now(),
@@ -98,6 +103,7 @@ pub(super) fn begin(pump: &Rc<Pump>, options: StartOptions, probed: bool) -> Res
             sockets_made: 0,
             connections: BTreeMap::new(),
             closing: BTreeMap::new(),
+            fetches: BTreeMap::new(),
             stores: BTreeMap::new(),
             failures: BTreeMap::new(),
             sources: BTreeMap::new(),

@@ -5,6 +5,7 @@ mod connections;
 mod creation;
 mod effects;
 mod events;
+mod fetches;
 mod host;
 mod publish;
 mod pump;

@@ -52,7 +52,7 @@ pub(super) enum Work {
         request: u32,
         file: usize,
     },
-    /// Keeps this `.torrent` beside the files: its trackers have changed.
+    /// Keeps this `.torrent` beside the files: its trackers or web seeds have changed.
     Torrent(Bytes),
     Close {
         id: EffectId,
@@ -97,7 +97,7 @@ impl Host {
         debug_assert!(!self.stores.contains_key(&torrent), "the engine closes before it opens again");
         let (work, todo) = mpsc::unbounded();
         let metainfo = Arc::clone(metainfo);
-        let trackers = self.trackers_of(torrent);
+        let (trackers, _) = self.named_by(torrent);
         let store = Store {
             work,
             metainfo: Arc::clone(&metainfo),
@@ -141,19 +141,24 @@ impl Host {
     }
 
     /// Announce URLs of a torrent, for the `.torrent` that is kept or saved.
-    pub(super) fn trackers_of(&self, torrent: InfoHash) -> Vec<String> {
+    /// Trackers and web seeds of a torrent.
+    pub(super) fn named_by(&self, torrent: InfoHash) -> (Vec<String>, Vec<String>) {
         let snapshot = self.engine.snapshot(self.now);
         let found = snapshot.torrents.into_iter().find(|found| found.info_hash == torrent);
-        found.map(|found| found.trackers.into_iter().map(|tracker| tracker.url).collect()).unwrap_or_default()
+        let Some(found) = found else { return Default::default() };
+        let trackers = found.trackers.into_iter().map(|tracker| tracker.url).collect();
+        (trackers, found.web_seeds.into_iter().map(|seed| seed.url).collect())
     }
 
-    /// Has the trackers that were asked for since the storage was opened kept with it: a transfer that goes on after a
+    /// Has the trackers and web seeds that were asked for since the storage was opened kept with it: a transfer that goes on after a
     /// reload asks all of them again.
     pub(super) fn keep_trackers(&mut self, torrent: InfoHash) {
-        let trackers = self.trackers_of(torrent);
-        let Some(store) = self.stores.get_mut(&torrent).filter(|store| store.trackers != trackers) else {
+        let (trackers, web_seeds) = self.named_by(torrent);
+        let Some(store) = self.stores.get_mut(&torrent) else { return };
+        if store.trackers == trackers && store.metainfo.web_seeds() == web_seeds {
             return;
-        };
+        }
+        store.metainfo = Arc::new(with_web_seeds(Metainfo::clone(&store.metainfo), &web_seeds));
         let kept = store.metainfo.to_torrent(&trackers);
         store.trackers = trackers;
         self.work(torrent, Work::Torrent(kept.into()));
@@ -321,4 +326,11 @@ impl Host {
             Err(error) => self.say(&FromWorker::File { request, name: Err(error.to_string()) }),
         }
     }
+}
+
+/// A torrent with these web seeds in place of its own.
+pub(super) fn with_web_seeds(metainfo: Metainfo, web_seeds: &[String]) -> Metainfo {
+    let plain = metainfo.clone();
+    // Each was checked when it came in.
+    metainfo.with_web_seeds(web_seeds).unwrap_or(plain)
 }

@@ -3,3 +3,4 @@
 pub mod channel;
 pub mod rtc;
 pub mod tracker_socket;
+pub mod web_seed;

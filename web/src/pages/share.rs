@@ -16,6 +16,7 @@ use crate::components::status_line::StatusLine;
 use crate::components::tracker_list::TrackerList;
 use crate::components::transfer_field::TransferField;
 use crate::components::transfer_frame::TransferFrame;
+use crate::components::web_seed_list::WebSeedList;
 use crate::routes::Route;
 use crate::state::{Creating, use_ui};
 use crate::{text, units};
@@ -156,6 +157,7 @@ fn Sharing(info_hash: InfoHash, view: RwSignal<TransferView>) -> impl IntoView {
                 <Totals view/>
                 <Controls info_hash view/>
                 <TrackerList info_hash view/>
+                <WebSeedList view/>
             </aside>
         </TransferFrame>
     }

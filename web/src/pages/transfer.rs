@@ -16,6 +16,7 @@ use crate::components::status_line::StatusLine;
 use crate::components::tracker_list::TrackerList;
 use crate::components::transfer_field::TransferField;
 use crate::components::transfer_frame::TransferFrame;
+use crate::components::web_seed_list::WebSeedList;
 use crate::routes::Route;
 use crate::state::opening::Opening;
 use crate::state::use_ui;
@@ -93,6 +94,7 @@ fn Opened(info_hash: InfoHash, view: RwSignal<TransferView>, opening: StoredValu
                 <Actions info_hash view/>
                 <Show when=move || early.get()><Foreign view opening/></Show>
                 <TrackerList info_hash view/>
+                <WebSeedList view/>
                 <Show when=move || known.get()><ShareLink info_hash view/></Show>
             </aside>
         </TransferFrame>
@@ -195,7 +197,7 @@ fn Actions(info_hash: InfoHash, view: RwSignal<TransferView>) -> impl IntoView {
     }
 }
 
-/// Meeting servers of others that the link names and that are not asked yet: told before any of them is contacted. Those
+/// Meeting servers and web seeds of others that the link names and that are not asked yet: told before any of them is contacted. Those
 /// of a transfer that goes on after a reload were asked for before.
 #[component]
 fn Foreign(view: RwSignal<TransferView>, opening: StoredValue<Opening>) -> impl IntoView {
@@ -204,7 +206,10 @@ fn Foreign(view: RwSignal<TransferView>, opening: StoredValue<Opening>) -> impl 
         let named =
             opening.with_value(|opening| if opening.asked { Vec::new() } else { opening.foreign.clone() });
         view.with(|view| {
-            let asked = |url: &String| view.torrent.trackers.iter().any(|tracker| tracker.url == *url);
+            let asked = |url: &String| {
+                view.torrent.trackers.iter().any(|tracker| tracker.url == *url)
+                    || view.torrent.web_seeds.iter().any(|seed| seed.url == *url)
+            };
             named.into_iter().filter(|url| !asked(url)).collect::<Vec<_>>()
         })
     });
@@ -223,12 +228,12 @@ fn Foreign(view: RwSignal<TransferView>, opening: StoredValue<Opening>) -> impl 
     }
 }
 
-/// Adds the meeting servers of others, now that the person wants the file.
+/// Adds the servers of others, now that the person wants the file.
 fn ask_all(ui: crate::state::Ui, opening: StoredValue<Opening>) {
     opening.update_value(|opening| {
         if !opening.foreign.is_empty() && !opening.asked {
             opening.asked = true;
-            // The same info-hash was taken a moment ago; it gains the trackers.
+            // The same info-hash was taken a moment ago; it gains what it lacks.
             let _ = ui.client().open_link(&opening.whole);
         }
     });
