@@ -60,7 +60,7 @@ pub struct Reports {
 
 impl Reports {
     /// Reports into a queue, whose length bounds what has arrived and is not yet taken in.
-    pub(crate) const fn new(inputs: mpsc::Sender<Input>, counters: Arc<Counters>) -> Self {
+    pub const fn new(inputs: mpsc::Sender<Input>, counters: Arc<Counters>) -> Self {
         Self { inputs, counters }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod cdp;
+pub mod channel;
 pub mod files;
 pub mod firefox;
 pub mod memory;

@@ -245,7 +245,8 @@ impl Connection {
                 let data = message.data.freeze();
                 self.reported(self.shared.reports.data(self.conn, data).await)
             }
-            Some(DataChannelEvent::OnBufferedAmountLow) => self.tell_writable().await,
+            // Before it is open, what has drained is the request to open it.
+            Some(DataChannelEvent::OnBufferedAmountLow) if self.open => self.tell_writable().await,
             Some(DataChannelEvent::OnClose) | None => Step::Ended(self.closed()),
             Some(_) => Step::On,
         }

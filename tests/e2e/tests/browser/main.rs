@@ -3,6 +3,7 @@
 mod firefox;
 mod http;
 mod interop;
+mod native;
 mod obstacles;
 mod share;
 mod stock;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         swarm::tests(),
         interop::tests(),
         obstacles::tests(),
+        native::tests(),
         firefox::tests(),
     ];
     runner::main(groups.into_iter().flatten().collect())
