@@ -32,6 +32,7 @@ fn run(verb: Verb, output: &Output) -> anyhow::Result<()> {
         Verb::Download(args) => command::download::run(&args, output),
         Verb::Create(args) => command::create::run(&args, output),
         Verb::Info(args) => command::info::run(&args, output),
+        Verb::Stress(args) => command::stress::run(&args, output),
         Verb::Completions(args) => command::completions::run(&args),
     }
 }

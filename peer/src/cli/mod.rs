@@ -64,6 +64,8 @@ pub(crate) enum Verb {
     Create(command::create::Args),
     /// Say what a .torrent or a link holds; compare a copy on disk with it.
     Info(command::info::Args),
+    /// Start many real peers against a tracker, and say how it went.
+    Stress(command::stress::Args),
     /// Write the completions of a shell to standard output.
     Completions(command::completions::Args),
 }

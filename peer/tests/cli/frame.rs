@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::support::{peer, run};
 
-const VERBS: [&str; 5] = ["seed", "download", "create", "info", "completions"];
+const VERBS: [&str; 6] = ["seed", "download", "create", "info", "stress", "completions"];
 
 #[test]
 fn help_of_every_verb_ends_in_an_example_and_tells_exit_codes() {

@@ -1,6 +1,5 @@
 //! `peer download`: fetches what a link, a `.torrent` or an address names.
 
-mod http;
 mod torrent;
 mod web;
 

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use peer::client::{Add, Client};
 use serde::Serialize;
-use shared::engine::{Event, Origin, Phase, TorrentSnapshot};
+use shared::engine::{Command, Event, Origin, Phase, TorrentSnapshot};
 use shared::id::{ConnId, InfoHash};
-use shared::magnet::Link;
 use shared::units::percent;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -77,9 +76,7 @@ impl Torrent<'_> {
         add.trackers = trackers;
         let torrent = client.add(add).await?;
         if !peers.is_empty() {
-            let mut link = Link::new(torrent);
-            link.peers = peers.iter().map(ToString::to_string).collect();
-            client.add(Add::download(Origin::Link(link.to_magnet()))).await?;
+            client.command(Command::AddPeers { torrent, addresses: peers });
         }
         let mut watch = Watch::new(args, torrent, output);
         let mut ticks = tokio::time::interval(TOLD_EVERY);

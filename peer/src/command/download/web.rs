@@ -16,8 +16,8 @@ use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _, BufWriter};
 
 use super::Args;
-use super::http::{Response, get};
 use super::torrent::Report;
+use crate::command::http::{Response, get};
 use crate::command::signals::Signals;
 use crate::ending;
 use crate::output::{Output, line, units};
