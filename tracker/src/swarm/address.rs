@@ -2,8 +2,8 @@
 //!
 //! A member is a `(torrent, address, port)`: what others are told. The address is where the announce came from, so nobody
 //! can enter somebody else; behind one address, whoever announces a port takes it over from who had it before, which is
-//! what a client that starts anew does. Only leaving needs the same peer_id and `key`, lest a neighbour end somebody's
-//! membership.
+//! what a client that starts anew does. Only leaving needs the same peer_id: a client that ends late does not end the
+//! membership of the one that began in its place. The `key` says nothing here, since aria2 draws a new one for each packet.
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::collections::BTreeMap;
@@ -80,8 +80,6 @@ struct Key {
 struct Member {
     key: Key,
     peer_id: PeerId,
-    /// The client's own `key`.
-    secret: u32,
     seed: bool,
     /// Index in the torrent's list of this family and role.
     place: u32,
@@ -160,11 +158,11 @@ impl Swarms {
         seed: bool,
     ) -> Result<(), Refusal> {
         let expires = now + self.limits.address_timeout;
-        let (peer_id, secret) = (request.peer_id, request.key);
+        let peer_id = request.peer_id;
         if let Some(&slot) = self.addresses.index.get(&key) {
             self.addresses.members.touch(slot);
             let Some(member) = self.addresses.members.get_mut(slot) else { return Ok(()) };
-            (member.peer_id, member.secret, member.expires) = (peer_id, secret, expires);
+            (member.peer_id, member.expires) = (peer_id, expires);
             if member.seed != seed {
                 let (was, place) = (core::mem::replace(&mut member.seed, seed), member.place);
                 self.leave_address_role(&key, place, was);
@@ -173,7 +171,7 @@ impl Swarms {
             return Ok(());
         }
         self.admit_address(&key)?;
-        let member = Member { key, peer_id, secret, seed, place: 0, expires };
+        let member = Member { key, peer_id, seed, place: 0, expires };
         let slot = self.addresses.members.insert(member);
         self.addresses.index.insert(key, slot);
         *self.addresses.networks.entry(key.at.network()).or_default() += 1;
@@ -199,8 +197,7 @@ impl Swarms {
     /// Ends the membership if it is the asker's.
     fn leave_address(&mut self, key: &Key, request: &AnnounceRequest) {
         let Some(&slot) = self.addresses.index.get(key) else { return };
-        let own = |member: &Member| member.peer_id == request.peer_id && member.secret == request.key;
-        if self.addresses.members.get(slot).is_some_and(own) {
+        if self.addresses.members.get(slot).is_some_and(|member| member.peer_id == request.peer_id) {
             self.remove_address(slot);
         }
     }

@@ -162,12 +162,10 @@ fn who_is_on_this_host_is_told_only_to_who_is_too() {
 fn a_membership_ends_by_its_own_word_or_by_silence() {
     let mut swarms = swarms(Limits::default());
     ask(&mut swarms, 0, "192.0.2.1", &request(1, 10, 1, Event::Started)).unwrap();
-    // Another peer_id, another key, another address: not its own word.
-    let mut neighbour = request(1, 10, 1, Event::Stopped);
-    neighbour.key = 8;
+    // Another peer_id, another address, another port: not its own word.
     for (ip, stop) in [
         ("192.0.2.1", request(2, 10, 1, Event::Stopped)),
-        ("192.0.2.1", neighbour),
+        ("192.0.2.1", request(1, 11, 1, Event::Stopped)),
         ("192.0.2.2", request(1, 10, 1, Event::Stopped)),
     ] {
         let met = ask(&mut swarms, 1, ip, &stop).unwrap();
@@ -175,7 +173,9 @@ fn a_membership_ends_by_its_own_word_or_by_silence() {
     }
     // A client that starts anew at the same port is one member.
     ask(&mut swarms, 2, "192.0.2.1", &request(5, 10, 1, Event::Started)).unwrap();
-    let met = ask(&mut swarms, 3, "192.0.2.1", &request(5, 10, 1, Event::Stopped)).unwrap();
+    let mut stop = request(5, 10, 1, Event::Stopped);
+    stop.key = 8;
+    let met = ask(&mut swarms, 3, "192.0.2.1", &stop).unwrap();
     assert_eq!(met.counts, counts(0, 0));
     ask(&mut swarms, 10, "192.0.2.1", &request(1, 10, 1, Event::Started)).unwrap();
     assert_eq!(swarms.next_deadline(), Some(at(1_510)));
