@@ -8,6 +8,7 @@ pub mod firefox;
 pub mod memory;
 pub mod netns;
 pub mod page;
+pub mod peer;
 pub mod raw;
 pub mod runner;
 pub mod site;

@@ -230,7 +230,7 @@ impl Connection {
                 Step::Ended(ClosedBy::Transport("the path between the two networks is lost".to_owned()))
             }
             Signal::Failed => Step::Ended(ClosedBy::Unreachable),
-            Signal::Closed => Step::Ended(self.closed()),
+            Signal::Closed => self.finish().await,
         }
     }
 
@@ -250,6 +250,17 @@ impl Connection {
             Some(DataChannelEvent::OnClose) | None => Step::Ended(self.closed()),
             Some(_) => Step::On,
         }
+    }
+
+    /// Takes in what came before the connection was closed and still waits behind the channel.
+    async fn finish(&mut self) -> Step {
+        while let Ok(event) = timeout(FAREWELL_MAX, next_event(self.channel.as_ref())).await {
+            match self.hear(event).await {
+                Step::On => {}
+                step => return step,
+            }
+        }
+        Step::Ended(self.closed())
     }
 
     async fn opened(&mut self) -> Step {
