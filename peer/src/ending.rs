@@ -45,6 +45,11 @@ pub(crate) fn usage(text: impl Into<String>) -> anyhow::Error {
     coded(Ending::Usage, text)
 }
 
+/// Something failed, and a report of what was done is to follow it.
+pub(crate) fn failed(text: impl Into<String>) -> anyhow::Error {
+    coded(Ending::Failed, text)
+}
+
 /// There is no such thing, or nobody has it.
 pub(crate) fn not_found(text: impl Into<String>) -> anyhow::Error {
     coded(Ending::NotFound, text)

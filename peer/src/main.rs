@@ -31,6 +31,8 @@ fn run(verb: Verb, output: &Output) -> anyhow::Result<()> {
         Verb::Seed(args) => command::seed::run(&args, output),
         Verb::Download(args) => command::download::run(&args, output),
         Verb::Create(args) => command::create::run(&args, output),
+        Verb::Compare(args) => command::compare::run(&args, output),
+        Verb::Lane(args) => command::compare::lane(&args),
         Verb::Info(args) => command::info::run(&args, output),
         Verb::Stress(args) => command::stress::run(&args, output),
         Verb::Completions(args) => command::completions::run(&args),

@@ -66,6 +66,11 @@ pub(crate) enum Verb {
     Info(command::info::Args),
     /// Start many real peers against a tracker, and say how it went.
     Stress(command::stress::Args),
+    /// Send the same bytes over HTTP/1.1, HTTP/2 and BitTorrent, and say what each costs.
+    Compare(command::compare::Args),
+    /// One lane of a comparison.
+    #[command(hide = true)]
+    Lane(peer::compare::lane::Args),
     /// Write the completions of a shell to standard output.
     Completions(command::completions::Args),
 }

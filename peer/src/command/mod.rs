@@ -1,5 +1,6 @@
 //! The verbs, one a file.
 
+pub(crate) mod compare;
 pub(crate) mod completions;
 mod copy;
 pub(crate) mod create;

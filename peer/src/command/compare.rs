@@ -1,0 +1,179 @@
+//! `peer compare`: the same bytes over each protocol, and what each costs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use peer::compare::lane::{self, Args as LaneArgs};
+use peer::compare::model::{Lane, Report};
+use peer::compare::plan::Size;
+use peer::compare::{self, Options, Progress, report};
+
+use super::signals::Signals;
+use crate::cli::flag;
+use crate::ending::{self, EXIT_CODES};
+use crate::output::{JSON_ENDED, Output};
+
+/// Sends the same bytes over HTTP/1.1, HTTP/2 and BitTorrent, client and server each in a network namespace of its own, and
+/// says what of the wire was content, framing, encryption, transport and headers.
+///
+/// Namespaces need root or user namespaces; without them everything below the programs' own counters is modelled, and
+/// marked so.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = compare_help())]
+pub(crate) struct Args {
+    /// Ways to send, in a list.
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "http1,h2c,http1-tls,http2",
+        env = "PIECEMEAL_COMPARE_LANES"
+    )]
+    lanes: Vec<Lane>,
+
+    /// Sizes of the file, in a list: 10k, 1M, 1GB.
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "10k,100k,1M,10M,100M",
+        env = "PIECEMEAL_COMPARE_SIZES"
+    )]
+    sizes: Vec<Size>,
+
+    /// Transfers of each lane and size [default: 333 of 10 kB, fewer of larger ones, 5 of 100 MB and more]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), env = "PIECEMEAL_COMPARE_REPEATS")]
+    repeats: Option<u32>,
+
+    /// Transfers at once, of as many files.
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64), env = "PIECEMEAL_COMPARE_PARALLEL")]
+    parallel: u32,
+
+    /// Seed of the contents and of the order.
+    #[arg(long, value_name = "N", default_value_t = 1, env = "PIECEMEAL_COMPARE_SEED")]
+    seed: u64,
+
+    /// The tracker's executable [default: `tracker` beside this program]
+    #[arg(long, value_name = "FILE", env = "PIECEMEAL_TRACKER_BINARY")]
+    tracker_binary: Option<PathBuf>,
+
+    /// Directory for contents and what is received; both are removed at the end [default: the system's for such files]
+    #[arg(long, value_name = "DIR", env = "PIECEMEAL_COMPARE_DIR")]
+    dir: Option<PathBuf>,
+
+    /// Make no network namespaces.
+    #[arg(long, env = "PIECEMEAL_COMPARE_NO_NAMESPACES", value_parser = flag())]
+    no_namespaces: bool,
+
+    /// Write the JSON of --json into FILE, beside the table.
+    #[arg(long, value_name = "FILE", env = "PIECEMEAL_COMPARE_JSON_FILE")]
+    json_file: Option<PathBuf>,
+
+    /// Write one line for each transfer into FILE.
+    #[arg(long, value_name = "FILE", env = "PIECEMEAL_COMPARE_CSV")]
+    csv: Option<PathBuf>,
+
+    /// Write a report with plots into FILE.
+    #[arg(long, value_name = "FILE", env = "PIECEMEAL_COMPARE_HTML")]
+    html: Option<PathBuf>,
+}
+
+fn compare_help() -> String {
+    format!(
+        "JSON, bytes and seconds throughout: {{\"ok\", \"environment\": {{…}}, \"runs\": [{{\"lane\", \"size\", \"run\", \"ok\", \
+         \"seconds\", \"ttfb_seconds\", \"goodput\", \"server_egress\", \"cpu_seconds\": {{\"server\", \"client\"}}, \"wire\": \
+         {{\"payload\", \"application\", \"security\", \"transport\", \"network\", \"link_layer\", \"retransmits\", \"sum\", \"link\", \
+         \"sent\", \"received\", \"measured\"}}}}], \"receivers\": [{{\"mode\", \"lane\", \"n\", \"seconds_last\", \"seconds_median\", \
+         \"server_egress\", \"bound_seconds\"}}]}}. `sum` is all parts but `retransmits`, which are contained in them; `link` is \
+         what the link's own counter says, both directions; `sent` and `received` are the client's. {JSON_ENDED}\n\n\
+         {EXIT_CODES}\n\n\
+         Example:\n  peer compare --sizes 10k,1M,100M --html report.html"
+    )
+}
+
+pub(crate) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
+    let mut scratch = tempfile::Builder::new();
+    scratch.prefix("piecemeal-compare-");
+    let scratch = match &args.dir {
+        Some(directory) => scratch.tempdir_in(directory),
+        None => scratch.tempdir(),
+    };
+    let scratch = scratch.context("cannot make a directory for the files (--dir names another place)")?;
+    let options = options(args, scratch.path())?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
+    let compared = runtime.block_on(async {
+        let mut signals = Signals::listen().context("cannot listen to signals")?;
+        let mut tell = |progress| tell(output, progress);
+        tokio::select! {
+            compared = compare::run(&options, &mut tell) => Ok(compared?),
+            // What is dropped with it ends the processes and takes the network down.
+            () = signals.asked() => Err(ending::interrupted("interrupted: nothing was compared")),
+        }
+    })?;
+    write(args, &compared, output)?;
+    let failed = compared.runs.iter().filter(|run| !run.ok).count()
+        + compared.receivers.iter().filter(|many| !many.ok).count();
+    if failed > 0 {
+        let text =
+            format!("{failed} of {} transfers went wrong", compared.runs.len() + compared.receivers.len());
+        return Err(ending::with_report(ending::failed(text), &compared));
+    }
+    output.end(&compared);
+    Ok(())
+}
+
+/// A lane's process, which `compare` starts.
+pub(crate) fn lane(args: &LaneArgs) -> anyhow::Result<()> {
+    Ok(lane::serve(args)?)
+}
+
+fn options(args: &Args, scratch: &Path) -> anyhow::Result<Options> {
+    let peer = std::env::current_exe().context("this program's own path is unknown")?;
+    let tracker = args.tracker_binary.clone().unwrap_or_else(|| peer.with_file_name("tracker"));
+    Ok(Options {
+        lanes: args.lanes.clone(),
+        sizes: args.sizes.iter().map(|size| size.0).collect(),
+        repeats: args.repeats,
+        parallel: args.parallel,
+        seed: args.seed,
+        tracker,
+        peer,
+        scratch: scratch.to_owned(),
+        namespaces: !args.no_namespaces,
+    })
+}
+
+fn write(args: &Args, compared: &Report, output: &Output) -> anyhow::Result<()> {
+    output.text(&report::table(compared));
+    if let Some(path) = &args.json_file {
+        let json = serde_json::to_string_pretty(compared).context("the report cannot be written as JSON")?;
+        put(path, &json)?;
+    }
+    if let Some(path) = &args.csv {
+        put(path, &report::csv(compared))?;
+    }
+    if let Some(path) = &args.html {
+        put(path, &report::html(compared))?;
+    }
+    Ok(())
+}
+
+/// Progress, on standard error: every failure; how far it is, only to somebody who looks.
+fn tell(output: &Output, progress: Progress) {
+    let clear = if output.has_bar() { "\r\x1b[K" } else { "" };
+    match progress {
+        Progress::Notice(text) => output.note(&format!("{clear}notice: {text}")),
+        Progress::Transfer { lane, size, error: Some(error), .. } => {
+            output.note(&format!("{clear}failed: {lane}, {}: {error}", Size(size)));
+        }
+        Progress::Transfer { done, of, lane, size, error: None } if output.has_bar() => {
+            let end = if done == of { "\n" } else { "" };
+            eprint!("{clear}{done}/{of} transfers, {lane}, {}{end}", Size(size));
+        }
+        Progress::Transfer { .. } => {}
+    }
+}
+
+fn put(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}

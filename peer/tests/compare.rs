@@ -1,0 +1,303 @@
+//! `peer compare` as it is used: the executable, the tracker's executable, and network namespaces where they can be had.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use peer::compare::lab::{Lab, LabError};
+use peer::compare::lane::{Answer, Request, Wanted};
+use peer::compare::model::{Lane, Report};
+
+const PEER: &str = env!("CARGO_BIN_EXE_peer");
+
+/// The tracker's executable, built if it is not there.
+fn tracker() -> PathBuf {
+    static TRACKER: OnceLock<PathBuf> = OnceLock::new();
+    TRACKER
+        .get_or_init(|| {
+            let path = PathBuf::from(PEER).with_file_name("tracker");
+            if !path.is_file() {
+                let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+                let built =
+                    Command::new(cargo).args(["build", "--quiet", "--package", "tracker"]).status().unwrap();
+                assert!(built.success() && path.is_file(), "the tracker could not be built");
+            }
+            path
+        })
+        .clone()
+}
+
+fn compare(arguments: &[&str]) -> Command {
+    let mut command = Command::new(PEER);
+    command.arg("compare").args(arguments).arg("--tracker-binary").arg(tracker());
+    command
+}
+
+fn report(arguments: &[&str]) -> Report {
+    let output = compare(arguments).arg("--json").output().unwrap();
+    let Output { status, stdout, stderr } = output;
+    let said = String::from_utf8_lossy(&stderr);
+    assert!(status.success(), "{status}: {said}");
+    serde_json::from_slice(&stdout).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
+/// Whether this machine lets us have namespaces. Says why a test checks nothing, if not.
+fn namespaces() -> bool {
+    match Lab::pair() {
+        Ok(_) => true,
+        Err(error @ (LabError::Rights(_) | LabError::Missing { .. })) => {
+            eprintln!("notice: not tested: {error}");
+            false
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn parts_on_the_wire_add_up_to_the_links_counter() {
+    if !namespaces() {
+        return;
+    }
+    let report =
+        report(&["--lanes", "http1,h2c,http1-tls,http2", "--sizes", "1,10k,1M,10M", "--repeats", "3"]);
+    assert!(report.environment.namespaces);
+    assert_eq!(report.runs.len(), 4 * 4 * 3, "warm-ups are not among them");
+    for run in &report.runs {
+        let wire = run.wire.unwrap_or_else(|| panic!("{run:?}"));
+        assert!(run.ok && wire.measured, "{run:?}");
+        // Within 1 % from 1 MB up, within 1 kB below.
+        let allowed = if run.size >= 1_000_000 { wire.link / 100 } else { 1_000 };
+        assert!(wire.discrepancy() <= allowed, "{} of {}: {wire:?}", run.lane, run.size);
+        assert_eq!(wire.sum, wire.parts().iter().map(|(_, bytes)| bytes).sum::<u64>());
+        assert_eq!((wire.payload, wire.link), (run.size, wire.sent + wire.received));
+        assert_eq!(wire.security > 0, run.lane.is_encrypted(), "{run:?}");
+        // Headers of TCP/IP over Ethernet take 4.6 % of full frames at least; offloads would hide that.
+        let least = run.size as f64 * (1514.0 / 1448.0);
+        assert!(wire.received as f64 >= least * 0.999, "{run:?}");
+        assert!(run.cpu_seconds.is_some_and(|cpu| cpu.server > 0.0 && cpu.client > 0.0), "{run:?}");
+        assert!(run.ttfb_seconds.is_some_and(|first| first > 0.0 && Some(first) <= run.seconds), "{run:?}");
+    }
+}
+
+#[test]
+fn several_transfers_at_once_are_one_run() {
+    let report = report(&["--lanes", "http1,http2", "--sizes", "100k", "--repeats", "2", "--parallel", "3"]);
+    assert_eq!(report.runs.len(), 4);
+    for run in &report.runs {
+        let wire = run.wire.unwrap();
+        assert_eq!((run.size, wire.payload), (100_000, 300_000));
+        assert!(wire.adds_up(), "{wire:?}");
+    }
+}
+
+#[test]
+fn without_namespaces_wire_bytes_are_modelled_and_say_so() {
+    let report =
+        report(&["--lanes", "http1,http1-tls", "--sizes", "1M", "--repeats", "1", "--no-namespaces"]);
+    assert!(!report.environment.namespaces && !report.environment.modelled.is_empty());
+    for run in &report.runs {
+        let wire = run.wire.unwrap();
+        assert!(!wire.measured && wire.sum == wire.link && wire.sum > 1_040_000, "{wire:?}");
+    }
+}
+
+#[test]
+fn files_are_written_and_a_table_is_printed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let (csv, json, html) = (path("c.csv"), path("c.json"), path("c.html"));
+    let files = ["--csv", &csv, "--json-file", &json, "--html", &html, "--dir", &path("")];
+    let output =
+        compare(&["--lanes", "http1,h2c", "--sizes", "10k", "--repeats", "20"]).args(files).output().unwrap();
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && table.contains("20/20"), "{table}");
+    assert_eq!(std::fs::read_to_string(csv).unwrap().lines().count(), 1 + 40);
+    assert!(std::fs::read_to_string(html).unwrap().contains("<svg"));
+    let report: Report = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    assert_eq!(report.runs.len(), 40);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3, "nothing else is left");
+}
+
+#[test]
+fn a_missing_tracker_is_one_clear_line() {
+    let output = Command::new(PEER)
+        .args(["compare", "--sizes", "10k", "--tracker-binary", "/nowhere/tracker"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let last = said.lines().last().unwrap();
+    assert!(last.contains("/nowhere/tracker") && last.contains("--tracker-binary"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+/// Every process below `pid`.
+fn descendants(pid: u32) -> BTreeSet<u32> {
+    let mut all = BTreeSet::new();
+    let mut ask = vec![pid];
+    while let Some(pid) = ask.pop() {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { continue };
+        for thread in threads.flatten() {
+            let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+            ask.extend(children.filter(|child| all.insert(*child)));
+        }
+    }
+    all
+}
+
+/// Starts a comparison, waits until it is well under way, and returns it with its processes.
+fn under_way(directory: &tempfile::TempDir) -> (Child, BTreeSet<u32>) {
+    let place = directory.path().display().to_string();
+    let mut child =
+        compare(&["--lanes", "http1,http2", "--sizes", "10k", "--repeats", "10000", "--dir", &place])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+    let end = Instant::now() + Duration::from_secs(30);
+    let is_lane = |pid: &&u32| {
+        let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.starts_with(PEER) && line.contains("\0lane\0")
+    };
+    // The tracker and two lanes; with namespaces, what holds those too.
+    let mut below = descendants(child.id());
+    while below.iter().filter(is_lane).count() < 2 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+        below = descendants(child.id());
+    }
+    if below.iter().filter(is_lane).count() < 2 {
+        child.kill().unwrap();
+        panic!("the lanes do not start: {below:?}, {}", child.wait().unwrap());
+    }
+    (child, below)
+}
+
+fn all_end(processes: &BTreeSet<u32>) {
+    let end = Instant::now() + Duration::from_secs(10);
+    let is_alive = |pid: &&u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        !stat.is_empty() && !stat.contains(") Z ")
+    };
+    while processes.iter().any(|pid| is_alive(&pid)) {
+        assert!(Instant::now() < end, "left: {:?}", processes.iter().filter(is_alive).collect::<Vec<_>>());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn interrupted_it_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut child, below) = under_way(&directory);
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    all_end(&below);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "the files are gone");
+}
+
+#[test]
+fn killed_it_leaves_no_process_and_so_no_namespace() {
+    if !namespaces() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (mut child, below) = under_way(&directory);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    all_end(&below);
+}
+
+/// A server that answers each request with given bytes, whatever is asked.
+fn server(answer: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = reply(stream, answer);
+        }
+    });
+    address
+}
+
+fn reply(mut stream: TcpStream, answer: &[u8]) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_millis(200)))?;
+    let mut seen = Vec::new();
+    let mut chunk = [0; 1024];
+    while !seen.ends_with(b"\r\n\r\n") {
+        // A client that speaks something else waits for us.
+        match stream.read(&mut chunk) {
+            Ok(0) | Err(_) => break,
+            Ok(length) => seen.extend_from_slice(&chunk[..length]),
+        }
+    }
+    stream.write_all(answer)
+}
+
+/// What a lane says of a file of five bytes, "abcde", on a server.
+fn lane(lane: Lane, server: SocketAddr) -> Answer {
+    let directory = tempfile::tempdir().unwrap();
+    let address = server.to_string();
+    let mut child = Command::new(PEER)
+        .args(["lane", lane.name(), "--server", &address, "--authority", &address])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let wanted = Wanted {
+        path: "/f".to_owned(),
+        size: 5,
+        sha1: "03de6c570bfe24bfc328ccd7ca46b76eadaf4334".to_owned(),
+        to: directory.path().join("f"),
+    };
+    let request = serde_json::to_string(&Request { files: vec![wanted] }).unwrap();
+    writeln!(child.stdin.take().unwrap(), "{request}").unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(child.wait().unwrap().success(), "it ends with its input");
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+#[test]
+fn whatever_a_server_gets_wrong_is_one_clear_line() {
+    for (answer, expected) in [
+        (
+            &b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabcdef"[..],
+            "expected 5 bytes of /f, the server announces 6",
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", "/f ended after 3 of 5 bytes"),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabcd", "/f ended after 4 of 5 bytes"),
+        (
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabcdef",
+            "expected 5 bytes of /f, the server sends more",
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcdf", "expected SHA-1 03de6c570bfe24bf"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "expected status 200 for /f, got 404"),
+        (b"SSH-2.0-x\r\n\r\n", "HTTP with 127.0.0.1"),
+        (b"", "HTTP with 127.0.0.1"),
+    ] {
+        let error = lane(Lane::Http1, server(answer)).error.unwrap_or_default();
+        assert!(error.starts_with(expected) && !error.contains('\n'), "expected {expected:?}, got {error:?}");
+    }
+    let good = lane(Lane::Http1, server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde"));
+    assert_eq!((good.error, good.layers.payload, good.layers.above_received), (None, 5, 43));
+}
+
+#[test]
+fn a_server_that_is_not_there_or_speaks_otherwise_is_one_clear_line() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (way, server, expected) in [
+        (Lane::Http1, nobody, "cannot connect to 127.0.0.1"),
+        (Lane::Http2, server(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "TLS with 127.0.0.1"),
+        (Lane::H2c, server(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "HTTP with 127.0.0.1"),
+    ] {
+        let error = lane(way, server).error.unwrap_or_default();
+        assert!(error.starts_with(expected) && !error.contains('\n'), "expected {expected:?}, got {error:?}");
+    }
+}
