@@ -78,7 +78,12 @@ impl Run {
         let made = [0, 1].map(|number| metainfo(&contents[number], number));
         let now = Instant::from_millis(1_000);
         let mut run = Self {
-            engine: Engine::new(Config::default(), [7; 32], now, UnixTime(1_700_000_000)),
+            engine: Engine::new(
+                Config { web_seeds: true, ..Config::default() },
+                [7; 32],
+                now,
+                UnixTime(1_700_000_000),
+            ),
             now,
             torrents: [0, 1]
                 .map(|number| made[number].as_ref().map_or(InfoHash([0; 20]), Metainfo::info_hash)),
@@ -89,7 +94,9 @@ impl Run {
             strangers: 0,
         };
         let trackers = vec!["ws://tracker.test/announce".to_owned()];
+        let web_seeds = ["http://one.test/", "http://two.test/file", "http://10.0.0.1/"].map(str::to_owned);
         for (number, metainfo) in made.into_iter().flatten().enumerate() {
+            let Ok(metainfo) = metainfo.with_web_seeds(&web_seeds) else { continue };
             let torrent = Bytes::from(metainfo.to_torrent(&trackers));
             let origin = if number == 0 { Origin::Complete(torrent) } else { Origin::Metainfo(torrent) };
             run.input(Input::Command(Command::Add { origin, trackers: trackers.clone(), start: true }));
@@ -104,7 +111,7 @@ impl Run {
     }
 
     fn step(&mut self, op: u8, bytes: &mut Source<'_>) {
-        match op % 14 {
+        match op % 15 {
             0 => {
                 let wait = bytes.small() as u64;
                 self.now = self.now + Duration::from_millis(wait * wait * 4);
@@ -152,7 +159,8 @@ impl Run {
                 };
                 self.on_tracker(bytes, input);
             }
-            _ => self.command(bytes),
+            13 => self.command(bytes),
+            _ => self.web_seed(bytes),
         }
     }
 
@@ -203,6 +211,32 @@ impl Run {
                 Message::Extended { id, payload: bytes.take(length) }
             }
         }
+    }
+
+    /// Bytes of the file that is fetched from a web seed: all, some, or one too many; right, or with one wrong byte.
+    fn web_seed(&mut self, bytes: &mut Source<'_>) {
+        let fetch = |(_, effect): &(EffectId, Effect)| match effect {
+            Effect::Fetch { conn, offset, length, .. } => Some((*conn, *offset as usize, *length as usize)),
+            _ => None,
+        };
+        let fetches: Vec<_> = self.effects.iter().filter_map(fetch).collect();
+        let Some((conn, offset, length)) = bytes.one_of(&fetches) else { return };
+        let (how, wrong) = (bytes.small(), bytes.small());
+        let length = match how % 8 {
+            0 => 1,
+            1 => length / 2,
+            2 => length + 1,
+            _ => length,
+        };
+        let whole = &self.contents[1];
+        let mut data = whole.get(offset..whole.len().min(offset + length)).unwrap_or_default().to_vec();
+        data.resize(length, 0);
+        if wrong.is_multiple_of(3)
+            && let Some(byte) = data.get_mut(wrong)
+        {
+            *byte ^= 1;
+        }
+        self.input(Input::ConnectionData { conn, data: data.into() });
     }
 
     fn offer(&mut self, bytes: &mut Source<'_>) {
@@ -315,6 +349,25 @@ fn metainfo(contents: &[u8], number: usize) -> Option<Metainfo> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn operations_reach_what_a_web_seed_gives_rightly_and_wrongly() {
+        for (wrong, failed) in [(1, 0), (0, 1)] {
+            let mut run = Run::new();
+            // Its failures of the beginning are waited for.
+            let operations =
+                [&[0, 200][..], &[14, 0, 4, wrong, 14, 1, 4, wrong], &[6, 0].repeat(20)].concat();
+            let mut bytes = Source(&operations);
+            while let Some(op) = bytes.byte() {
+                run.step(op, &mut bytes);
+            }
+            let snapshot = run.engine.snapshot(run.now);
+            let torrent = snapshot.torrents.iter().find(|it| it.info_hash == run.torrents[1]);
+            let torrent = torrent.expect("it is there");
+            assert!(torrent.verified_bytes > 0, "{:?}", torrent.web_seeds);
+            assert_eq!(torrent.failed_pieces, failed);
+        }
+    }
 
     /// Whether the operations can say anything about transfers depends on whether they can make one.
     #[test]
