@@ -14,7 +14,8 @@ pub mod log;
 pub mod net;
 pub mod plan;
 pub mod tracker;
+mod web;
 pub mod world;
 
-pub use plan::{Fault, HostPlan, NetPlan, Plan};
+pub use plan::{Fault, HostPlan, NetPlan, Plan, WebPlan};
 pub use world::World;

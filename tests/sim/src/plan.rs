@@ -15,6 +15,8 @@ pub struct Plan {
     pub hosts: Vec<HostPlan>,
     /// The network between them.
     pub net: NetPlan,
+    /// A web server that has the files; hosts whose configuration says so fetch from it.
+    pub web: Option<WebPlan>,
     /// Faults, each at its time.
     pub faults: Vec<(Duration, Fault)>,
 }
@@ -36,6 +38,19 @@ pub struct HostPlan {
     pub disk: u64,
     /// Flips one byte in one of this many reads: a peer that gives corrupt pieces.
     pub corrupts: Option<u64>,
+}
+
+/// A web server.
+#[derive(Clone, Debug)]
+pub struct WebPlan {
+    /// Bytes a second that it can send.
+    pub rate: u64,
+    /// From request to first byte.
+    pub latency: Duration,
+    /// One request in this many fails, in one way or another.
+    pub faults: Option<u64>,
+    /// Whether some of those are answered with a wrong byte.
+    pub lies: bool,
 }
 
 /// The network.
@@ -110,6 +125,6 @@ impl Plan {
             let starts = Duration::from_millis(200 + 1_800 * number as u64 / leeches.max(1) as u64);
             hosts.push(HostPlan { starts, ..HostPlan::default() });
         }
-        Self { seed, files: vec![length], hosts, net: NetPlan::default(), faults: Vec::new() }
+        Self { seed, files: vec![length], hosts, net: NetPlan::default(), web: None, faults: Vec::new() }
     }
 }

@@ -22,6 +22,7 @@ use crate::log::Log;
 use crate::net::{LinkId, Net};
 use crate::plan::{Fault, Plan};
 use crate::tracker::Tracker;
+use crate::web::{WEB_SEED_URL, Web};
 
 /// The announce URL of the simulated tracker.
 pub const TRACKER_URL: &str = "ws://tracker.sim/announce";
@@ -38,6 +39,7 @@ pub struct World {
     pub(crate) hosts: Vec<Host>,
     pub(crate) net: Net,
     pub(crate) tracker: Tracker,
+    pub(crate) web: Option<Web>,
     queue: BinaryHeap<Reverse<(Instant, u64)>>,
     happenings: BTreeMap<u64, Happening>,
     next: u64,
@@ -75,6 +77,7 @@ impl World {
             hosts: plan.hosts.iter().cloned().map(Host::new).collect(),
             net: Net::new(plan.net, rng.fork("net"), rates),
             tracker: Tracker::new(rng.fork("tracker")),
+            web: plan.web.map(|web| Web::new(web, rng.fork("web"))),
             rng: rng.fork("world"),
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
@@ -243,11 +246,12 @@ impl World {
             trackers: BTreeMap::new(),
             deadline: None,
         });
+        let web_seed = self.web.as_ref().map_or_else(String::new, |_| format!("&ws={WEB_SEED_URL}"));
         let origin = if state.plan.seed {
             Origin::Complete(self.content.torrent.clone().into())
         } else {
             let link = format!("magnet:?xt=urn:btih:{}&tr={TRACKER_URL}", self.content.metainfo.info_hash());
-            Origin::Link(link)
+            Origin::Link(link + &web_seed)
         };
         self.input(host, Input::Command(Command::Add { origin, trackers: Vec::new(), start: true }));
     }
@@ -328,6 +332,7 @@ impl World {
                     self.at(self.now + Duration::from_secs(15), Happening::Input(host, life, input));
                 }
             }
+            Effect::Fetch { .. } => self.web_fetch(host, life, id, &effect),
             storage => {
                 let busy = Duration::from_micros(200 + self.rng.below(800));
                 let free = &mut self.hosts[host].disk_free;

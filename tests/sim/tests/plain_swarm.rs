@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use sim::{HostPlan, NetPlan, Plan, World};
+use sim::{HostPlan, NetPlan, Plan, WebPlan, World};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -73,4 +73,18 @@ fn a_fast_path_is_used() {
     let world = complete(plan, Duration::from_secs(60));
     // 64 MiB at 50 MB/s are 1.34 s; the rest is finding each other and filling the pipe.
     assert!(world.now().as_millis() < 2_600, "took {} ms", world.now().as_millis());
+}
+
+#[test]
+fn a_web_seed_and_a_swarm_give_together_and_the_server_gives_few_copies() {
+    let mut plan = Plan::swarm(11, 12 * MIB, 6);
+    for host in &mut plan.hosts {
+        (host.up, host.config.web_seeds) = (2_000_000, true);
+    }
+    plan.web =
+        Some(WebPlan { rate: 2_000_000, latency: Duration::from_millis(60), faults: None, lies: false });
+    let world = complete(plan, Duration::from_secs(120));
+    let torrents = (0..world.hosts().len()).filter_map(|host| world.torrent(host));
+    let given: u64 = torrents.flat_map(|torrent| torrent.web_seeds).map(|seed| seed.downloaded).sum();
+    assert!(given > 4 * MIB && given < 4 * 12 * MIB, "the server gave {} MiB", given / MIB);
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use shared::rng::Rng;
-use sim::{Fault, HostPlan, Plan, World};
+use sim::{Fault, HostPlan, Plan, WebPlan, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -36,6 +36,14 @@ fn drawn(seed: u64) -> Plan {
         };
         plan.faults.push((when, fault));
         plan.faults.extend(remedy.map(|remedy| (when + Duration::from_millis(rng.below(30_000)), remedy)));
+    }
+    if rng.below(3) == 0 {
+        let (rate, latency) = (100_000 + rng.below(6_000_000), Duration::from_millis(5 + rng.below(400)));
+        let (faults, lies) = ((rng.below(2) == 0).then(|| 1 + rng.below(8)), rng.below(4) == 0);
+        plan.web = Some(WebPlan { rate, latency, faults, lies });
+        for host in plan.hosts.iter_mut().filter(|_| rng.below(2) == 0) {
+            host.config.web_seeds = true;
+        }
     }
     plan
 }
