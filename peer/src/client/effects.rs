@@ -4,11 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use shared::engine::{ClosedBy, Effect, EffectFailure, EffectResult, Event, Input, Output};
-use shared::id::{ConnId, EffectId};
+use shared::engine::{Effect, EffectFailure, EffectResult, Event, Input, Output};
+use shared::id::{ConnId, EffectId, InfoHash};
+use shared::metainfo::Metainfo;
 
 use super::pump::{Pump, Route};
+use crate::net::tcp::{self, Link};
 use crate::net::transport::{DataTransport, TransportError};
+use crate::storage::{Store, Work};
 
 impl Pump {
     pub(super) fn perform(&mut self, output: Output) {
@@ -17,8 +20,10 @@ impl Pump {
             Output::Timeout(_) => {}
             Output::Send { conn, data } => self.send(conn, data),
             Output::Close { conn, reason: _ } => self.close(conn),
-            Output::Dial { conn, address: _ } => {
-                self.next.push_back(Input::ConnectionClosed { conn, by: ClosedBy::Unreachable });
+            Output::Dial { conn, address } => {
+                let link = Link::new();
+                self.routes.insert(conn, Route::Tcp(link.clone()));
+                tcp::dial(conn, address, link, self.reports.clone());
             }
             Output::TrackerConnect { tracker, url: _ } => {
                 let reason = "trackers are not spoken to yet".to_owned();
@@ -44,18 +49,24 @@ impl Pump {
             Effect::Accept { conn, sdp } => {
                 self.describe(id, conn, |webrtc| webrtc.accept(conn, sdp), |()| EffectResult::Done);
             }
-            Effect::Open { .. }
-            | Effect::Read { .. }
-            | Effect::Check { .. }
-            | Effect::Write { .. }
-            | Effect::Persist { .. }
-            | Effect::Hash { .. }
-            | Effect::Announce { .. }
-            | Effect::Fetch { .. } => {
+            Effect::Open { torrent, metainfo } => self.open(id, torrent, metainfo),
+            Effect::Read { torrent, offset, length } => self.work(id, torrent, Work::Read { offset, length }),
+            Effect::Check { torrent, offset, length } => {
+                self.work(id, torrent, Work::Check { offset, length });
+            }
+            Effect::Write { torrent, offset, blocks } => {
+                self.work(id, torrent, Work::Write { offset, blocks });
+            }
+            Effect::Persist { torrent, record } => self.work(id, torrent, Work::Persist { record }),
+            Effect::Close { torrent, erase } => self.work(id, torrent, Work::Close { erase }),
+            Effect::Hash { blocks } => {
+                let results = self.results.clone();
+                self.hashing.hash(blocks, move |digest| results.done(id, EffectResult::Digest(digest)));
+            }
+            Effect::Announce { .. } | Effect::Fetch { .. } => {
                 let failure = EffectFailure::Unsupported("not built in yet".to_owned());
                 self.results.failed(id, failure);
             }
-            Effect::Close { .. } => self.results.done(id, EffectResult::Done),
         }
     }
 
@@ -87,8 +98,33 @@ impl Pump {
         });
     }
 
-    fn send(&self, conn: ConnId, data: Bytes) {
+    fn open(&mut self, id: EffectId, torrent: InfoHash, metainfo: Arc<Metainfo>) {
+        self.stores.retain(|of, store| *of == torrent || !store.is_idle());
+        let (options, results) = (self.storage.clone(), self.results.clone());
+        let store = self.stores.entry(torrent).or_insert_with(|| {
+            Store::new(options, metainfo, Box::new(move |id, result| results.done(id, result)))
+        });
+        store.give(id, Work::Open { place: self.places.get(&torrent).cloned().unwrap_or_default() });
+    }
+
+    fn work(&self, id: EffectId, torrent: InfoHash, work: Work) {
+        match (self.stores.get(&torrent), work) {
+            (Some(store), work) => store.give(id, work),
+            // One that was never opened has nothing to lose.
+            (None, Work::Close { .. }) => self.results.done(id, EffectResult::Done),
+            (None, _) => {
+                self.results.failed(id, EffectFailure::Failed("the storage is not open".to_owned()));
+            }
+        }
+    }
+
+    fn send(&mut self, conn: ConnId, data: Bytes) {
         match self.routes.get(&conn) {
+            Some(Route::Tcp(link)) => {
+                if let Some(buffered) = link.send(data) {
+                    self.next.push_back(Input::ConnectionWritable { conn, buffered });
+                }
+            }
             Some(Route::Channel) => {
                 if let Some(webrtc) = &self.webrtc {
                     webrtc.send(conn, data);
@@ -101,6 +137,7 @@ impl Pump {
 
     fn close(&mut self, conn: ConnId) {
         match self.routes.remove(&conn) {
+            Some(Route::Tcp(link)) => link.close(),
             Some(Route::Channel) => {
                 if let Some(webrtc) = &self.webrtc {
                     webrtc.close(conn);

@@ -10,12 +10,15 @@ use shared::id::{ConnId, EffectId, InfoHash, PeerId};
 use shared::metainfo::Metainfo;
 use shared::time::Instant;
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::options::{Options, StartError};
+use crate::hash::Pool;
 use crate::net::counters::Counters;
+use crate::net::tcp::{self, Link, Links};
 use crate::net::transport::{DataTransport, Reports};
-use crate::storage::Place;
+use crate::storage::{self, Place, Store};
 
 /// What a handle asks for.
 #[derive(Debug)]
@@ -38,13 +41,19 @@ pub(super) struct Pump {
     pub(super) deadline: Option<Instant>,
     pub(super) events: broadcast::Sender<Event>,
     pub(super) places: BTreeMap<InfoHash, Place>,
+    pub(super) storage: storage::Options,
+    pub(super) stores: BTreeMap<InfoHash, Store>,
+    pub(super) hashing: Arc<Pool>,
     pub(super) webrtc: Option<Arc<dyn DataTransport>>,
     pub(super) routes: HashMap<ConnId, Route>,
     /// Inputs that came of doing what the engine said; taken in before anything else.
     pub(super) next: VecDeque<Input>,
     pub(super) results: Results,
     results_arriving: mpsc::UnboundedReceiver<Input>,
+    pub(super) reports: Reports,
+    links: Links,
     reports_arriving: mpsc::Receiver<Input>,
+    listening: Option<JoinHandle<()>>,
     /// Effects that are worth waiting for when the client ends.
     pub(super) unfinished: BTreeSet<EffectId>,
     ending: Option<oneshot::Sender<()>>,
@@ -55,6 +64,8 @@ pub(super) struct Pump {
 pub(super) enum Route {
     /// A data channel of the WebRTC transport.
     Channel,
+    /// TCP.
+    Tcp(Link),
 }
 
 /// A started pump, and what its handles tell.
@@ -88,14 +99,23 @@ impl Pump {
         events: broadcast::Sender<Event>,
         counters: Arc<Counters>,
     ) -> Result<Started, StartError> {
-        let Options { engine: mut config, listen: _, webrtc, storage: _ } = options;
+        let Options { engine: mut config, listen, webrtc, storage } = options;
         let (results, results_arriving) = mpsc::unbounded_channel();
         let (reports, reports_arriving) = mpsc::channel(REPORTS_QUEUED);
         let reports = Reports::new(reports, counters);
         let webrtc = webrtc.map(|start| start(reports.clone())).transpose()?;
         config.offers = webrtc.is_some();
-        let local_address: Option<SocketAddr> = None;
+        let listener = match listen {
+            Some(address) => {
+                Some(tcp::listen(address).map_err(|error| StartError::Listen { address, error })?)
+            }
+            None => None,
+        };
+        let local_address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         config.listen_port = local_address.map(|address| address.port());
+        let links = Links::default();
+        let listening =
+            listener.map(|listener| tokio::spawn(tcp::accept(listener, links.clone(), reports.clone())));
         let clock = Clock::start();
         let engine = Engine::new(config, seed()?, clock.now(), Clock::unix());
         let pump = Self {
@@ -103,12 +123,18 @@ impl Pump {
             clock,
             deadline: None,
             events,
+            storage,
+            stores: BTreeMap::new(),
+            hashing: Arc::new(Pool::start()),
             places: BTreeMap::new(),
             webrtc,
             routes: HashMap::new(),
             next: VecDeque::new(),
             results: Results(results),
             results_arriving,
+            listening,
+            links,
+            reports,
             reports_arriving,
             unfinished: BTreeSet::new(),
             ending: None,
@@ -156,6 +182,9 @@ impl Pump {
 
     /// Says the last goodbyes.
     async fn end(self) {
+        if let Some(listening) = &self.listening {
+            listening.abort();
+        }
         if let Some(webrtc) = &self.webrtc {
             webrtc.shutdown().await;
         }
@@ -191,6 +220,11 @@ impl Pump {
 
     fn take_in(&mut self, input: Input) {
         match &input {
+            Input::ConnectionIncoming { conn, .. } => {
+                if let Some(link) = self.links.take(*conn) {
+                    self.routes.insert(*conn, Route::Tcp(link));
+                }
+            }
             Input::ConnectionClosed { conn, .. } => drop(self.routes.remove(conn)),
             Input::EffectDone { id, .. } => drop(self.unfinished.remove(id)),
             _ => {}

@@ -83,6 +83,11 @@ pub struct Totals {
 }
 
 impl Counters {
+    /// Counts one more.
+    pub(crate) fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// All of them now. Each is read for itself: bytes on their way may be in one layer and not yet in the next.
     pub fn totals(&self) -> Totals {
         Totals {

@@ -2,4 +2,5 @@
 
 pub mod counters;
 pub mod rtc;
+pub(crate) mod tcp;
 pub mod transport;

@@ -89,6 +89,11 @@ impl Reports {
         self.tell(Input::ConnectionClosed { conn, by }).await
     }
 
+    /// Ready when nobody listens any more.
+    pub(crate) async fn ended(&self) {
+        self.inputs.closed().await;
+    }
+
     pub(crate) async fn tell(&self, input: Input) -> Result<(), Ended> {
         self.inputs.send(input).await.map_err(|_| Ended)
     }
