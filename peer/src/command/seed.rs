@@ -1,6 +1,7 @@
 //! `peer seed`: shares files where they lie.
 
 use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -71,7 +72,7 @@ fn exit_after(text: &str) -> Result<ExitAfter, String> {
 fn seed_help() -> String {
     format!(
         "JSON: {{\"ok\", \"torrents\": [{{\"path\", \"name\", \"bytes\", \"info_hash\", \"magnet\", \"page_link\" (or null), \
-         \"uploaded\", \"copies\"}}], \"seconds\"}}; with --json-lines before that an `event` \"sharing\" for each torrent \
+         \"listen\" (for TCP, or null), \"uploaded\", \"copies\"}}], \"seconds\"}}; with --json-lines before that an `event` \"sharing\" for each torrent \
          with the same fields, then \"progress\" with \"uploaded\", \"bytes_per_second\", \"peers\", \"copies\". {JSON_ENDED} \
          Interrupted while it shares, it ends with 0: that is how it is meant to end.\n\n\
          {EXIT_CODES}\n\n\
@@ -91,6 +92,7 @@ struct Shared {
     info_hash: InfoHash,
     magnet: String,
     page_link: Option<String>,
+    listen: Option<SocketAddr>,
     uploaded: u64,
     copies: u32,
 }
@@ -210,6 +212,7 @@ async fn add(
         info_hash: metainfo.info_hash(),
         magnet: link.to_magnet(),
         page_link: page.map(|page| link.to_share_link(page)),
+        listen: client.local_address(),
         uploaded: 0,
         copies: 0,
     };
@@ -225,6 +228,9 @@ fn show(torrent: &Shared, trackers: &[String], args: &Args, output: &Output) {
         text += &line("open", page);
     }
     text += &line("magnet", &torrent.magnet);
+    if let Some(listen) = torrent.listen {
+        text += &line("TCP port", &listen.port().to_string());
+    }
     text += &line("other side", &format!("peer download '{link}'"));
     if trackers.iter().any(|tracker| authority(tracker).is_some_and(is_this_machine)) {
         text += &line("", "localhost is this machine alone: for others name the tracker by its address");

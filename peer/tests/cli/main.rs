@@ -3,4 +3,5 @@
 mod create;
 mod frame;
 mod support;
+mod transfer;
 mod web;
