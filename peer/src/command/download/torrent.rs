@@ -124,8 +124,8 @@ struct Watch<'a> {
     moved: Instant,
     /// What [`Watch::moved`] is about.
     seen: (Phase, u64),
-    /// Bytes that were there when it began to fetch; `None` before.
-    resumed: Option<u64>,
+    /// Bytes that were there before it began to fetch.
+    resumed: u64,
     /// Since it fetches.
     fetching: Option<Instant>,
     took: Option<Duration>,
@@ -144,7 +144,7 @@ impl<'a> Watch<'a> {
             begun: now,
             moved: now,
             seen: (Phase::Connecting, 0),
-            resumed: None,
+            resumed: 0,
             fetching: None,
             took: None,
             gave: BTreeSet::new(),
@@ -152,8 +152,14 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn hear(&self, event: &Event) -> anyhow::Result<()> {
+    fn hear(&mut self, event: &Event) -> anyhow::Result<()> {
         match event {
+            Event::Phase { phase: Phase::Downloading, .. } if self.fetching.is_none() => {
+                self.fetching = Some(Instant::now());
+            }
+            Event::Phase { phase: Phase::Complete | Phase::Seeding, .. } if self.took.is_none() => {
+                self.took = Some(self.fetching.unwrap_or(self.begun).elapsed());
+            }
             Event::Failed { failure, .. } => anyhow::bail!(status::of_failure(failure)),
             Event::Refused { reason, .. } => self.output.note(reason),
             Event::TrackerWarning { text, .. } => self.meter.say(&format!("the tracker says: {text}")),
@@ -184,7 +190,7 @@ impl<'a> Watch<'a> {
         }
         match now.phase {
             Phase::Complete | Phase::Seeding => {
-                self.took = Some(self.fetching.unwrap_or(self.begun).elapsed());
+                self.took.get_or_insert_with(|| self.fetching.unwrap_or(self.begun).elapsed());
                 self.count(now);
                 Ok(Some(Ended::Complete))
             }
@@ -206,19 +212,18 @@ impl<'a> Watch<'a> {
         if seen != self.seen || now.phase == Phase::Checking {
             (self.seen, self.moved) = (seen, Instant::now());
         }
-        if now.phase == Phase::Downloading && self.fetching.is_none() {
-            (self.fetching, self.resumed) = (Some(Instant::now()), Some(now.verified_bytes));
-        }
+        // What was verified without being fetched; what is on its way at this moment makes it less.
+        let fetched = now.downloaded.saturating_sub(now.wasted);
+        self.resumed = self.resumed.max(now.verified_bytes.saturating_sub(fetched));
         self.count(now);
     }
 
     fn count(&mut self, now: &TorrentSnapshot) {
         self.gave.extend(now.peers.iter().filter(|peer| peer.downloaded > 0).map(|peer| peer.conn));
         let took = self.took.or_else(|| self.fetching.map(|since| since.elapsed())).unwrap_or_default();
-        // What was there before the first look at it was there before it began.
-        let complete = matches!(now.phase, Phase::Complete | Phase::Seeding);
-        let resumed =
-            self.resumed.unwrap_or(if complete && now.downloaded == 0 { now.verified_bytes } else { 0 });
+        // Colours of those who gave pieces: also of such as came and went between two looks.
+        let slots: BTreeSet<u8> = now.field.iter().map(|state| state >> 3).filter(|slot| *slot > 0).collect();
+        let resumed = self.resumed;
         self.last = Report {
             path: now.pieces.gt(&0).then(|| now.name.as_ref().map(|name| self.args.out.join(name))).flatten(),
             name: now.name.clone(),
@@ -231,7 +236,7 @@ impl<'a> Watch<'a> {
             uploaded: now.uploaded,
             seconds: took.as_secs_f64(),
             bytes_per_second: units::average(now.verified_bytes.saturating_sub(resumed), took),
-            peers: self.gave.len(),
+            peers: self.gave.len().max(slots.len()),
         };
     }
 
