@@ -123,8 +123,8 @@ pub(crate) async fn resolved(peers: &[String]) -> anyhow::Result<Vec<SocketAddr>
 /// The page that is served beside a WebSocket tracker: the same host over http or https.
 pub(crate) fn page_of(tracker: &str) -> Option<String> {
     let scheme = match tracker.split_once("://")?.0 {
-        "ws" | "http" => "http",
-        "wss" | "https" => "https",
+        "ws" => "http",
+        "wss" => "https",
         _ => return None,
     };
     Some(format!("{scheme}://{}/", authority(tracker)?))
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn page_and_tracker_lead_to_each_other() {
         assert_eq!(page_of("wss://h:8443/announce?x").as_deref(), Some("https://h:8443/"));
-        assert_eq!(page_of("udp://h:1"), None);
+        assert_eq!((page_of("udp://h:1"), page_of("http://h/announce")), (None, None));
         assert_eq!(tracker_of("HTTP://H:80/#magnet:?x").as_deref(), Some("ws://h:80/announce"));
         assert_eq!(tracker_of("magnet:?xt=1"), None);
     }

@@ -38,7 +38,7 @@ fn waiting(torrent: &TorrentSnapshot) -> Option<String> {
         Waiting::Tracker { retry_ms } => Some(tracker_unreachable(torrent, *retry_ms)),
         Waiting::Peers { since_ms } if *since_ms < NOBODY_AFTER_MS => Some(LOOKING.to_owned()),
         Waiting::Peers { .. } if torrent.verified_bytes > 0 => Some(format!(
-            "the sender left at {} %; verified pieces are safe, this goes on when anyone with the file returns",
+            "the sender left at {} %; what is verified is safe, and this goes on when they return",
             kept()
         )),
         Waiting::Peers { .. } => {

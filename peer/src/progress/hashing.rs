@@ -53,7 +53,7 @@ pub(crate) fn hashed<T>(
 
 fn said(hashed: u64, total: u64, rate: u64) -> String {
     let mut text =
-        format!("fingerprinting {} of {} · {}", units::bytes(hashed), units::bytes(total), units::rate(rate));
+        format!("hashing {} of {} · {}", units::bytes(hashed), units::bytes(total), units::rate(rate));
     let left = u128::from(total.saturating_sub(hashed)) * 1_000;
     if let Some(ms) = left.checked_div(u128::from(rate))
         && let Some(time) = u64::try_from(ms).ok().and_then(units::time_left)

@@ -17,6 +17,9 @@ const LINES_EVERY: Duration = Duration::from_secs(5);
 /// How often a bar is drawn anew, a second.
 const BAR_HZ: u8 = 8;
 
+/// Words in place of a bar.
+const TALKING: &str = "  {spinner} {wide_msg}";
+
 /// How often whoever tells a [`Meter`] should do so.
 pub(crate) const TOLD_EVERY: Duration = Duration::from_millis(150);
 
@@ -26,6 +29,9 @@ const EVENTS_EVERY: Duration = Duration::from_secs(1);
 /// Shows how many bytes of a total are there, or, of what has no end, how it goes.
 pub(crate) struct Meter {
     bar: Option<ProgressBar>,
+    /// Of the bar, while it does not talk.
+    style: ProgressStyle,
+    talks: bool,
     lines: bool,
     last_line: Option<Instant>,
     last_text: String,
@@ -36,34 +42,33 @@ impl Meter {
     /// Nothing done yet of `total` bytes, 0 where that is not known yet.
     pub(crate) fn new(output: &Output, total: u64) -> Self {
         let colour = if output::colours(&std::io::stderr()) { ".cyan/dim" } else { "" };
-        let template = format!("  {{bar:24{colour}}} {{percent:>3}} %  {{wide_msg}}");
-        Self::with_template(output, Some(total), &template)
+        let template = format!("  {{bar:20{colour}}} {{percent:>3}} %  {{wide_msg}}");
+        Self::with_bar(output, Some(total), style(&template))
     }
 
     /// For what has no end.
     pub(crate) fn unbounded(output: &Output) -> Self {
-        Self::with_template(output, None, "  {spinner} {wide_msg}")
+        Self::with_bar(output, None, style(TALKING))
     }
 
-    fn with_template(output: &Output, total: Option<u64>, template: &str) -> Self {
+    fn with_bar(output: &Output, total: Option<u64>, style: ProgressStyle) -> Self {
         let bar = output.has_bar().then(|| {
             let target = ProgressDrawTarget::stderr_with_hz(BAR_HZ);
-            let bar = ProgressBar::with_draw_target(total, target);
-            // A template that is not understood would be our mistake; the bar's own then does.
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style.progress_chars("━╸─"));
-            }
-            bar
+            ProgressBar::with_draw_target(total, target).with_style(style.clone())
         });
         let (lines, last_text) = (output.has_lines(), String::new());
-        Self { bar, lines, last_line: None, last_text, last_event: None }
+        Self { bar, style, talks: false, lines, last_line: None, last_text, last_event: None }
     }
 
     /// How far it is, and what to say of it.
     pub(crate) fn set(&mut self, done: u64, total: u64, text: impl FnOnce() -> String) {
         if let Some(bar) = &self.bar {
+            if std::mem::take(&mut self.talks) {
+                bar.set_style(self.style.clone());
+            }
             if bar.length() != Some(total) {
-                bar.set_length(total);
+                // Nothing of nothing would be shown as all of it.
+                bar.set_length(total.max(1));
             }
             bar.set_position(done);
             bar.set_message(text());
@@ -73,9 +78,12 @@ impl Meter {
         }
     }
 
-    /// How that goes which has no end.
+    /// How that goes which has no end, or why that does not go on which has: there is room for words in place of the bar.
     pub(crate) fn tell(&mut self, text: impl FnOnce() -> String) {
         if let Some(bar) = &self.bar {
+            if !std::mem::replace(&mut self.talks, true) {
+                bar.set_style(style(TALKING));
+            }
             bar.set_message(text());
             bar.tick();
         } else if self.lines && self.last_line.is_none_or(|last| last.elapsed() >= LINES_EVERY) {
@@ -118,6 +126,12 @@ impl Drop for Meter {
     fn drop(&mut self) {
         self.clear();
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // A template that is not understood would be our mistake; the bar's own then does.
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("━╸─")
 }
 
 fn eprintln_quietly(text: &str) {

@@ -129,6 +129,8 @@ struct Watch<'a> {
     /// Since it fetches.
     fetching: Option<Instant>,
     took: Option<Duration>,
+    /// Its name was said.
+    named: bool,
     gave: BTreeSet<ConnId>,
     last: Report,
 }
@@ -147,6 +149,7 @@ impl<'a> Watch<'a> {
             resumed: 0,
             fetching: None,
             took: None,
+            named: false,
             gave: BTreeSet::new(),
             last,
         }
@@ -174,9 +177,16 @@ impl<'a> Watch<'a> {
 
     fn tick(&mut self, now: &TorrentSnapshot) -> anyhow::Result<Option<Ended>> {
         self.note(now);
+        if now.pieces > 0 && !std::mem::replace(&mut self.named, true) {
+            let name = now.name.as_deref().unwrap_or_default();
+            self.meter.say(&format!("{name}  {}", units::bytes(now.total_bytes)));
+        }
         let waiting = status::of_download(now);
         let rate = now.down_rate;
-        self.meter.set(now.verified_bytes, now.total_bytes, || said(now, waiting.as_deref()));
+        match &waiting {
+            Some(waiting) => self.meter.tell(|| waiting.clone()),
+            None => self.meter.set(now.verified_bytes, now.total_bytes, || said(now)),
+        }
         if self.meter.is_event_due() {
             self.output.event(&Moving {
                 event: "progress",
@@ -301,14 +311,10 @@ impl<'a> Watch<'a> {
     }
 }
 
-fn said(now: &TorrentSnapshot, waiting: Option<&str>) -> String {
-    let name = now.name.as_deref().unwrap_or("…");
-    if let Some(waiting) = waiting {
-        return format!("{name} · {waiting}");
-    }
+fn said(now: &TorrentSnapshot) -> String {
     let left = now.eta_ms.and_then(units::time_left).map(|left| format!(" · {left}")).unwrap_or_default();
     format!(
-        "{name} · {} of {} · {}{left}",
+        "{} of {} · {}{left}",
         units::bytes(now.verified_bytes),
         units::bytes(now.total_bytes),
         status::rates(now)
