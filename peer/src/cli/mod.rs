@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn every_flag_has_a_variable_and_every_verb_ends_with_an_example() {
-        for mut verb in Args::command().get_subcommands().cloned() {
+        let shown = |verb: &&clap::Command| !verb.is_hide_set();
+        for mut verb in Args::command().get_subcommands().filter(shown).cloned() {
             let name = verb.get_name().to_owned();
             for argument in verb.get_arguments().filter(|argument| !argument.is_positional()) {
                 let id = argument.get_id().as_str();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::support::{peer, run};
 
-const VERBS: [&str; 6] = ["seed", "download", "create", "info", "stress", "completions"];
+const VERBS: [&str; 7] = ["seed", "download", "create", "info", "compare", "stress", "completions"];
 
 #[test]
 fn help_of_every_verb_ends_in_an_example_and_tells_exit_codes() {
