@@ -18,7 +18,7 @@ fn help_of_every_verb_ends_in_an_example_and_tells_exit_codes() {
         let (before, example) = help.stdout.trim_end().rsplit_once("Example:\n").expect(verb);
         assert!(example.starts_with(&format!("  peer {verb} ")), "{example}");
         assert!(
-            verb == "completions" || (before.contains("Exit codes:") && before.contains("JSON: {")),
+            verb == "completions" || (before.contains("Exit codes:") && before.contains("--json")),
             "{verb}"
         );
         assert!(help.stderr.is_empty(), "{verb}");
