@@ -38,10 +38,11 @@ const FAREWELL_MAX: Duration = Duration::from_millis(500);
 /// How often a channel that is being closed is asked whether it has sent everything.
 const DRAIN_POLL: Duration = Duration::from_millis(5);
 
-/// Checks of one pair of addresses before it is given up: five seconds at five a second. An answer may take that long to
-/// reach the other side through a tracker, and an unanswered check before that says nothing.
-const CHECKS_MAX: u16 = 25;
-const CHECK_INTERVAL: Duration = Duration::from_millis(200);
+/// Checks of one pair of addresses before it is given up: five seconds at ten a second. An answer may take that long to
+/// reach the other side through a tracker, and an unanswered check before that says nothing. The library does the next step of
+/// connecting with the next check: fewer a second would be felt.
+const CHECKS_MAX: u16 = 50;
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long an address that only its packets told us of waits for a better one to be found.
 const REFLEXIVE_WAIT: Duration = Duration::from_millis(200);

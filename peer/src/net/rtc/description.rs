@@ -12,8 +12,9 @@ const MAX_MESSAGE_UNSAID: usize = 64 * 1024;
 /// A remote that takes less in one message than a request with its header and some room wants to be written to byte by byte.
 const MAX_MESSAGE_LEAST: usize = 1024;
 
-/// Candidates of one description that are tried; each is paired with every address of ours.
-const CANDIDATES_MAX: usize = 32;
+/// Candidates of one description that are tried. Each is paired with every address of ours, and each pair checked: what a
+/// stranger's description makes us send is bounded by this.
+const CANDIDATES_MAX: usize = 16;
 
 /// A remote description that is fit to be given to the library.
 #[derive(Debug, PartialEq, Eq)]
