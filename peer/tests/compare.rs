@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use peer::compare::lab::{Lab, LabError};
 use peer::compare::lane::{Answer, Request, Wanted};
-use peer::compare::model::{Lane, Report};
+use peer::compare::model::{Lane, Mode, Report};
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
@@ -82,6 +82,40 @@ fn parts_on_the_wire_add_up_to_the_links_counter() {
         assert!(wire.received as f64 >= least * 0.999, "{run:?}");
         assert!(run.cpu_seconds.is_some_and(|cpu| cpu.server > 0.0 && cpu.client > 0.0), "{run:?}");
         assert!(run.ttfb_seconds.is_some_and(|first| first > 0.0 && Some(first) <= run.seconds), "{run:?}");
+    }
+}
+
+#[test]
+fn bittorrent_over_tcp_adds_up_as_well() {
+    if !namespaces() {
+        return;
+    }
+    let report = report(&["--lanes", "http1,bt-tcp", "--sizes", "10k,1M,5M", "--repeats", "2"]);
+    assert_eq!(report.runs.len(), 2 * 3 * 2);
+    for run in &report.runs {
+        let wire = run.wire.unwrap_or_else(|| panic!("{run:?}"));
+        assert!(run.ok && wire.measured && wire.adds_up(), "{run:?}");
+        assert!(wire.security == 0 && wire.application > 0, "{run:?}");
+    }
+}
+
+#[test]
+fn receivers_that_help_each_other_spare_the_server() {
+    if !namespaces() {
+        return;
+    }
+    let arguments = ["--lanes", "http1,bt-tcp", "--sizes", "1", "--repeats", "1", "--receivers", "1,3"];
+    let lines = ["--receivers-size", "2MiB", "--uplink", "1M", "--server-uplink", "1M"];
+    let report = report(&[&arguments[..], &lines[..]].concat());
+    assert_eq!(report.receivers.len(), 4);
+    for many in &report.receivers {
+        let (ratio, copies) = (many.over_bound().unwrap(), many.copies().unwrap());
+        // A bucket's first bytes come at once; a machine that is busy with other tests takes its time.
+        assert!(many.ok && (0.9..8.0).contains(&ratio), "{many:?}");
+        match many.mode {
+            Mode::ClientServer => assert!(copies > f64::from(many.n), "{many:?}"),
+            Mode::P2p => assert!(copies < 2.5, "{many:?}"),
+        }
     }
 }
 
@@ -255,8 +289,9 @@ fn lane(lane: Lane, server: SocketAddr) -> Answer {
         size: 5,
         sha1: "03de6c570bfe24bfc328ccd7ca46b76eadaf4334".to_owned(),
         to: directory.path().join("f"),
+        torrent: None,
     };
-    let request = serde_json::to_string(&Request { files: vec![wanted] }).unwrap();
+    let request = serde_json::to_string(&Request { files: vec![wanted], linger: false }).unwrap();
     writeln!(child.stdin.take().unwrap(), "{request}").unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -1,5 +1,6 @@
 //! The command line. To add a command: a file here with `Args` and `run`, and a line in each of the two tables below.
 
+mod bench;
 mod build;
 mod run;
 mod test;
@@ -21,6 +22,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(bench::Args),
     Build(build::Args),
     Run(run::Args),
     Test(test::Args),
@@ -31,6 +33,7 @@ impl Cli {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let workspace = Workspace::find()?;
         match self.command {
+            Command::Bench(args) => args.run(&workspace),
             Command::Build(args) => args.run(&workspace),
             Command::Run(args) => args.run(&workspace),
             Command::Test(args) => args.run(&workspace),

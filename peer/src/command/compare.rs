@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use peer::compare::lane::{self, Args as LaneArgs};
 use peer::compare::model::{Lane, Report};
 use peer::compare::plan::Size;
-use peer::compare::{self, Options, Progress, report};
+use peer::compare::{self, Many, Options, Progress, report};
 
 use super::signals::Signals;
 use crate::cli::flag;
@@ -26,7 +26,7 @@ pub(crate) struct Args {
         long,
         value_name = "LIST",
         value_delimiter = ',',
-        default_value = "http1,h2c,http1-tls,http2",
+        default_value = "http1,h2c,bt-tcp,http1-tls,http2",
         env = "PIECEMEAL_COMPARE_LANES"
     )]
     lanes: Vec<Lane>,
@@ -64,6 +64,26 @@ pub(crate) struct Args {
     /// Make no network namespaces.
     #[arg(long, env = "PIECEMEAL_COMPARE_NO_NAMESPACES", value_parser = flag())]
     no_namespaces: bool,
+
+    /// Numbers of receivers, in a list, for the comparison with many: each with a line of limited rate. Needs namespaces.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=64), env = "PIECEMEAL_COMPARE_RECEIVERS")]
+    receivers: Vec<u32>,
+
+    /// Size of the file for many receivers; it has at least 400 pieces.
+    #[arg(long, value_name = "SIZE", default_value = "25MiB", env = "PIECEMEAL_COMPARE_RECEIVERS_SIZE")]
+    receivers_size: Size,
+
+    /// Rate of each receiver's uplink, bytes a second on the wire.
+    #[arg(long, value_name = "RATE", default_value = "2500k", env = "PIECEMEAL_COMPARE_UPLINK")]
+    uplink: Size,
+
+    /// Rates of the server's uplink, in a list, a case each [default: --uplink, and ten times that].
+    #[arg(long, value_name = "LIST", value_delimiter = ',', env = "PIECEMEAL_COMPARE_SERVER_UPLINK")]
+    server_uplink: Vec<Size>,
+
+    /// Rate of every downlink [default: four times the fastest uplink].
+    #[arg(long, value_name = "RATE", env = "PIECEMEAL_COMPARE_DOWNLINK")]
+    downlink: Option<Size>,
 
     /// Write the JSON of --json into FILE, beside the table.
     #[arg(long, value_name = "FILE", env = "PIECEMEAL_COMPARE_JSON_FILE")]
@@ -140,6 +160,24 @@ fn options(args: &Args, scratch: &Path) -> anyhow::Result<Options> {
         peer,
         scratch: scratch.to_owned(),
         namespaces: !args.no_namespaces,
+        many: many(args),
+    })
+}
+
+/// Many receivers, if numbers of them are given.
+fn many(args: &Args) -> Option<Many> {
+    let uplink = args.uplink.0;
+    let mut servers: Vec<u64> = args.server_uplink.iter().map(|rate| rate.0).collect();
+    if servers.is_empty() {
+        servers = vec![uplink, uplink * 10];
+    }
+    let fastest = servers.iter().copied().fold(uplink, u64::max);
+    (!args.receivers.is_empty() && !args.no_namespaces).then(|| Many {
+        numbers: args.receivers.clone(),
+        size: args.receivers_size.0,
+        receiver_uplink: uplink,
+        server_uplinks: servers,
+        downlink: args.downlink.map_or(fastest * 4, |rate| rate.0),
     })
 }
 
@@ -170,7 +208,14 @@ fn tell(output: &Output, progress: Progress) {
             let end = if done == of { "\n" } else { "" };
             eprint!("{clear}{done}/{of} transfers, {lane}, {}{end}", Size(size));
         }
-        Progress::Transfer { .. } => {}
+        Progress::Receivers { lane, n, error: Some(error), .. } => {
+            output.note(&format!("{clear}failed: {lane}, {n} receivers: {error}"));
+        }
+        Progress::Receivers { done, of, lane, n, error: None } if output.has_bar() => {
+            let end = if done == of { "\n" } else { "" };
+            eprint!("{clear}{done}/{of} transfers to many, {lane}, {n} receivers{end}");
+        }
+        Progress::Transfer { .. } | Progress::Receivers { .. } => {}
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn describe(options: &Options) -> Environment {
         mtu: MTU as u32,
         held_equal: held_equal(options),
         windows: windows(&options.lanes),
-        modelled: Vec::new(),
+        modelled: modelled(options),
         caveats: Vec::new(),
     }
 }
@@ -58,6 +58,25 @@ fn held_equal(options: &Options) -> Vec<String> {
             "{} transfers at once, of as many files: over HTTP/1.1 on as many connections, over HTTP/2 on one.",
             options.parallel
         ));
+    }
+    if options.lanes.iter().any(|lane| !lane.is_http()) {
+        list.push(
+            "BitTorrent lanes: the same engine on both sides, one peer that has everything; the client knows the info-hash and \
+             where to ask, and fetches the rest from the peer. Their first byte is the first piece that is verified and written."
+                .to_owned(),
+        );
+    }
+    list
+}
+
+fn modelled(options: &Options) -> Vec<String> {
+    let mut list = Vec::new();
+    if options.lanes.contains(&Lane::BtWebRtc) {
+        list.push(
+            "security of bt-webrtc: 37 bytes a datagram, as DTLS 1.2 with AES-GCM adds; ICE and the DTLS handshake are counted \
+             with SCTP, as transport."
+                .to_owned(),
+        );
     }
     list
 }

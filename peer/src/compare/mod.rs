@@ -9,6 +9,7 @@ mod content;
 mod environment;
 pub mod lab;
 pub mod lane;
+mod many;
 pub mod model;
 mod pair;
 pub mod place;
@@ -22,6 +23,7 @@ use std::io;
 use std::path::PathBuf;
 
 use self::lab::LabError;
+pub use self::many::Many;
 use self::model::{Lane, Report};
 use self::process::ProcessError;
 
@@ -46,6 +48,8 @@ pub struct Options {
     pub scratch: PathBuf,
     /// Try to put each side into a network namespace of its own.
     pub namespaces: bool,
+    /// Many receivers, if they are wanted.
+    pub many: Option<Many>,
 }
 
 /// What is said while it runs.
@@ -63,6 +67,19 @@ pub enum Progress {
         lane: Lane,
         /// Size, bytes.
         size: u64,
+        /// What went wrong, one line.
+        error: Option<String>,
+    },
+    /// A transfer to many receivers is over, of so many.
+    Receivers {
+        /// Such transfers made.
+        done: usize,
+        /// Of all.
+        of: usize,
+        /// Which lane.
+        lane: Lane,
+        /// How many receivers.
+        n: u32,
         /// What went wrong, one line.
         error: Option<String>,
     },
@@ -85,6 +102,17 @@ pub enum CompareError {
         /// What the system said.
         error: io::Error,
     },
+    /// A file that could not be shared.
+    #[error("cannot share {path}: {error}", path = .path.display())]
+    Share {
+        /// Which.
+        path: PathBuf,
+        /// In words.
+        error: String,
+    },
+    /// One of many receivers did not get everything.
+    #[error("a receiver: {0}")]
+    Receiver(String),
     /// The kernel's counters.
     #[error("cannot read the kernel's counters: {0}")]
     Counters(io::Error),
@@ -101,5 +129,9 @@ pub async fn run(options: &Options, progress: &mut dyn FnMut(Progress)) -> Resul
     if !options.lanes.is_empty() && !options.sizes.is_empty() {
         runs = pair::run(options, &mut environment, progress).await?;
     }
-    Ok(Report { environment, runs, receivers: Vec::new() })
+    let mut receivers = Vec::new();
+    if let Some(many) = &options.many {
+        receivers = many::run(options, many, &mut environment, progress).await?;
+    }
+    Ok(Report { environment, runs, receivers })
 }

@@ -1,6 +1,8 @@
 //! One receiver: every lane and size in turn, and what each transfer costs.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,9 +12,9 @@ use super::content::Content;
 use super::environment;
 use super::lab::counters::Counters;
 use super::lab::{Lab, LabError};
-use super::lane::{Answer, Request, Wanted};
+use super::lane::{Answer, Request, Share, Shared, Torrent, Wanted};
 use super::model::{CpuSeconds, Environment, Lane, Run};
-use super::place::Place;
+use super::place::{Place, Processor};
 use super::plan::{self, Step};
 use super::process::{LaneProcess, Tracker};
 use super::wire::{self, Layers};
@@ -106,7 +108,12 @@ struct Bench<'a> {
     lab: Option<&'a Lab>,
     client: Place<'a>,
     tracker: Tracker,
+    server: Place<'a>,
     lanes: BTreeMap<Lane, LaneProcess>,
+    /// One for each BitTorrent lane, beside the tracker.
+    seeds: BTreeMap<Lane, LaneProcess>,
+    /// What they share: by lane, and name of the file.
+    torrents: BTreeMap<(Lane, String), Torrent>,
     contents: BTreeMap<u64, Vec<Content>>,
     served: PathBuf,
     received: PathBuf,
@@ -134,16 +141,27 @@ impl<'a> Bench<'a> {
         let (served, received) = (directory("served")?, directory("received")?);
         let data = options.scratch.join("tracker");
         let tracker = Tracker::start(&options.tracker, &server, &served, &data).await?;
-        let (lanes, contents) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { options, lab, client, tracker, lanes, contents, served, received })
+        Ok(Self {
+            options,
+            lab,
+            client,
+            tracker,
+            server,
+            lanes: BTreeMap::new(),
+            seeds: BTreeMap::new(),
+            torrents: BTreeMap::new(),
+            contents: BTreeMap::new(),
+            served,
+            received,
+        })
     }
 
     /// One transfer, whatever becomes of it.
     async fn transfer(&mut self, step: &Step) -> Result<Run, CompareError> {
-        let request = self.request(step.size)?;
+        let request = self.request(step).await?;
         let patience = PATIENCE + Duration::from_secs(step.size * u64::from(self.options.parallel) / SLOWEST);
         self.quiet().await?;
-        let processor = self.tracker.processor().ok();
+        let processor = self.server_processor(step.lane);
         let before = self.reading()?;
         let answer = self.lane(step.lane)?.ask(&request, patience).await;
         if answer.is_err() {
@@ -152,7 +170,7 @@ impl<'a> Bench<'a> {
         }
         self.quiet().await?;
         let after = self.reading()?;
-        let spent = match (processor, self.tracker.processor().ok()) {
+        let spent = match (processor, self.server_processor(step.lane)) {
             (Some(before), Some(after)) => after.since(before),
             _ => 0.0,
         };
@@ -214,37 +232,92 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// The files of a size, made when they are first wanted.
-    fn request(&mut self, size: u64) -> Result<Request, CompareError> {
-        let contents = match self.contents.entry(size) {
-            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::btree_map::Entry::Vacant(place) => {
-                let made = (0..self.options.parallel.max(1))
-                    .map(|number| Content::generate(&self.served, self.options.seed, size, number))
-                    .collect::<Result<_, _>>()
-                    .map_err(|error| CompareError::Scratch { path: self.served.clone(), error })?;
-                place.insert(made)
-            }
+    /// Processor time of the tracker, and of the lane's seed if it has one.
+    fn server_processor(&self, lane: Lane) -> Option<Processor> {
+        let tracker = self.tracker.processor().ok()?;
+        let Some(seed) = self.seeds.get(&lane) else { return Some(tracker) };
+        Some(tracker.and(seed.processor().ok()?))
+    }
+
+    /// What is to be fetched; files and torrents are made when they are first wanted.
+    async fn request(&mut self, step: &Step) -> Result<Request, CompareError> {
+        let size = step.size;
+        if !self.contents.contains_key(&size) {
+            let made = (0..self.options.parallel.max(1))
+                .map(|number| Content::generate(&self.served, self.options.seed, size, number))
+                .collect::<Result<_, _>>()
+                .map_err(|error| CompareError::Scratch { path: self.served.clone(), error })?;
+            self.contents.insert(size, made);
+        }
+        let contents = self.contents.get(&size).cloned().unwrap_or_default();
+        let mut files = Vec::new();
+        for content in contents {
+            let torrent =
+                if step.lane.is_http() { None } else { Some(self.torrent(step.lane, &content).await?) };
+            let path = format!("/files/{}", content.name);
+            let to = self.received.join(&content.name);
+            files.push(Wanted { path, size, sha1: content.sha1, to, torrent });
+        }
+        Ok(Request { files, linger: false })
+    }
+
+    /// The torrent of a file, shared by the lane's seed.
+    async fn torrent(&mut self, lane: Lane, content: &Content) -> Result<Torrent, CompareError> {
+        let key = (lane, content.name.clone());
+        if let Some(known) = self.torrents.get(&key) {
+            return Ok(known.clone());
+        }
+        let clear = self.tracker.clear;
+        let trackers = match lane {
+            Lane::BtWebRtc => vec![format!("ws://{clear}/announce")],
+            _ => Vec::new(),
         };
-        let files = contents.iter().map(|content| Wanted {
-            path: format!("/files/{}", content.name),
-            size,
-            sha1: content.sha1.clone(),
-            to: self.received.join(&content.name),
-        });
-        Ok(Request { files: files.collect() })
+        if !self.seeds.contains_key(&lane) {
+            let errors = self.options.scratch.join(format!("{lane}-seed.log"));
+            let listen = SocketAddr::new(self.server.address(), 0).to_string();
+            let arguments = ["--share", "--listen", &listen].map(str::to_owned);
+            let seed = LaneProcess::start(&self.options.peer, &self.server, lane, &arguments, errors)?;
+            self.seeds.insert(lane, seed);
+        }
+        let share = Share { file: content.path.clone(), trackers: trackers.clone(), piece_length: None };
+        let patience = PATIENCE + Duration::from_secs(content.size / SLOWEST);
+        let shared: Shared = match self.seeds.get_mut(&lane) {
+            Some(seed) => seed.ask(&share, patience).await?,
+            None => Shared::default(),
+        };
+        if let Some(error) = shared.error {
+            return Err(CompareError::Share { path: content.path.clone(), error });
+        }
+        let web_seeds = match lane {
+            Lane::Hybrid => vec![format!("http://{clear}/files/{}", content.name)],
+            _ => Vec::new(),
+        };
+        let peers = shared.address.into_iter().collect();
+        let torrent = Torrent { info_hash: shared.info_hash, peers, trackers, web_seeds };
+        self.torrents.insert(key, torrent.clone());
+        Ok(torrent)
     }
 
     fn lane(&mut self, lane: Lane) -> Result<&mut LaneProcess, CompareError> {
         match self.lanes.entry(lane) {
-            std::collections::btree_map::Entry::Occupied(running) => Ok(running.into_mut()),
-            std::collections::btree_map::Entry::Vacant(place) => {
+            Entry::Occupied(running) => Ok(running.into_mut()),
+            Entry::Vacant(place) => {
                 let server = if lane.is_encrypted() { self.tracker.tls } else { self.tracker.clear };
                 let certificate = self.tracker.certificate.display().to_string();
-                let arguments = ["--server", &server.to_string(), "--authority", &server.to_string()];
-                let mut arguments = arguments.map(str::to_owned).to_vec();
-                arguments.extend(["--certificate".to_owned(), certificate]);
+                let listen = SocketAddr::new(self.client.address(), 0).to_string();
+                let server = server.to_string();
+                let arguments = [
+                    "--server",
+                    &server,
+                    "--authority",
+                    &server,
+                    "--certificate",
+                    &certificate,
+                    "--listen",
+                    &listen,
+                ];
                 let errors = self.options.scratch.join(format!("{lane}.log"));
+                let arguments = arguments.map(str::to_owned);
                 let process = LaneProcess::start(&self.options.peer, &self.client, lane, &arguments, errors)?;
                 Ok(place.insert(process))
             }

@@ -67,6 +67,12 @@ pub struct Processor {
 }
 
 impl Processor {
+    /// Of two processes together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { coarse: self.coarse + other.coarse, fine: self.fine + other.fine }
+    }
+
     /// Seconds since `before`.
     pub fn since(self, before: Self) -> f64 {
         let (coarse, fine) = (self.coarse - before.coarse, self.fine - before.fine);

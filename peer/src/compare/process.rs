@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::lane::{Answer, Request};
 use super::model::Lane;
 use super::place::{Place, Processor, processor_seconds};
 
@@ -147,6 +148,7 @@ pub(super) struct LaneProcess {
     name: String,
     /// Ends with this value.
     _process: Child,
+    pid: u32,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
     errors: PathBuf,
@@ -165,7 +167,8 @@ impl LaneProcess {
         arguments: &[String],
         errors: PathBuf,
     ) -> Result<Self, ProcessError> {
-        let name = format!("the lane {lane}");
+        let sharing = arguments.iter().any(|argument| argument == "--share");
+        let name = if sharing { format!("the seed of {lane}") } else { format!("the lane {lane}") };
         let failed = |error| ProcessError::Start { program: name.clone(), error };
         let mut process = Command::from(place.command(executable.as_os_str()))
             .args(["lane", lane.name()])
@@ -180,19 +183,20 @@ impl LaneProcess {
         let input = process.stdin.take().ok_or_else(pipe)?;
         let output = process.stdout.take().ok_or_else(pipe)?;
         let output = BufReader::new(output).lines();
-        Ok(Self { name: name.clone(), _process: process, input, output, errors })
+        let pid = process.id().unwrap_or_default();
+        Ok(Self { name: name.clone(), _process: process, pid, input, output, errors })
     }
 
-    /// Has it do one transfer.
+    /// Tells it something, and hears what it answers.
     ///
     /// # Errors
     ///
     /// The process ended, says nothing for `patience`, or says nonsense. A transfer that went wrong is in the answer.
-    pub(super) async fn ask(
+    pub(super) async fn ask<Q: Serialize, A: DeserializeOwned>(
         &mut self,
-        request: &Request,
+        request: &Q,
         patience: Duration,
-    ) -> Result<Answer, ProcessError> {
+    ) -> Result<A, ProcessError> {
         let mut line = serde_json::to_string(request)
             .map_err(|error| ProcessError::Answer { program: self.name.clone(), line: error.to_string() })?;
         line.push('\n');
@@ -205,6 +209,15 @@ impl LaneProcess {
                 .map_err(|_| ProcessError::Answer { program: self.name.clone(), line }),
             Ok(_) => Err(self.ended()),
         }
+    }
+
+    /// Processor time so far.
+    ///
+    /// # Errors
+    ///
+    /// It has ended.
+    pub(super) fn processor(&self) -> io::Result<Processor> {
+        processor_seconds(self.pid)
     }
 
     fn ended(&self) -> ProcessError {

@@ -59,7 +59,9 @@ impl Client {
             Lane::Http1Tls => (false, true),
             Lane::H2c => (true, false),
             Lane::Http2 => (true, true),
-            other => return Err(LaneError::Unserved(other)),
+            Lane::BtTcp | Lane::BtWebRtc | Lane::Hybrid => {
+                return Err(LaneError::Torrent(format!("{} is no way of HTTP", args.lane)));
+            }
         };
         let broken = |error: String| LaneError::Tls { server: args.server, error };
         let host = args.authority.rsplit_once(':').map_or(args.authority.as_str(), |(host, _)| host);

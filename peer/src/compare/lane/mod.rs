@@ -4,6 +4,7 @@
 //! took, and what it counted. So it can be put into a network namespace and onto a core, and a lane's start is no part of
 //! what is measured.
 
+mod bt;
 mod count;
 mod http;
 mod tls;
@@ -13,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use rustix::time::{ClockId, clock_gettime};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::http::H2_WINDOW;
@@ -24,12 +26,18 @@ use super::wire::Layers;
 pub struct Args {
     /// Which way.
     pub lane: Lane,
-    /// Address of the server.
-    #[arg(long, value_name = "ADDRESS")]
+    /// Address of the HTTP server.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub server: SocketAddr,
     /// Name of the server, for Host and TLS.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
     pub authority: String,
+    /// Where a BitTorrent peer listens; of WebRTC only the address counts.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Share files rather than fetch them.
+    #[arg(long)]
+    pub share: bool,
     /// The one certificate that is accepted, PEM; without it, those of public authorities.
     #[arg(long, value_name = "FILE")]
     pub certificate: Option<PathBuf>,
@@ -46,6 +54,22 @@ pub struct Wanted {
     pub sha1: String,
     /// Where to put it.
     pub to: PathBuf,
+    /// The same as a torrent, for lanes that want one.
+    #[serde(default)]
+    pub torrent: Option<Torrent>,
+}
+
+/// Where a torrent can be had.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Torrent {
+    /// Which.
+    pub info_hash: String,
+    /// Peers that are dialled.
+    pub peers: Vec<SocketAddr>,
+    /// Announce URLs.
+    pub trackers: Vec<String>,
+    /// Web seeds, URLs.
+    pub web_seeds: Vec<String>,
 }
 
 /// What a lane's process is told: files to fetch at once.
@@ -53,6 +77,33 @@ pub struct Wanted {
 pub struct Request {
     /// The files.
     pub files: Vec<Wanted>,
+    /// Give on what has arrived until the process ends.
+    #[serde(default)]
+    pub linger: bool,
+}
+
+/// What a process that shares is told: a file to share.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Share {
+    /// The file.
+    pub file: PathBuf,
+    /// Announce URLs.
+    pub trackers: Vec<String>,
+    /// Length of a piece, unless it is to follow from the size.
+    pub piece_length: Option<u32>,
+}
+
+/// What it answers.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Shared {
+    /// What went wrong, one line.
+    pub error: Option<String>,
+    /// The torrent.
+    pub info_hash: String,
+    /// Its pieces.
+    pub pieces: u32,
+    /// Where the process takes TCP connections.
+    pub address: Option<SocketAddr>,
 }
 
 /// What it answers.
@@ -156,9 +207,9 @@ pub enum LaneError {
     /// The process that asks is gone, or says what cannot be understood.
     #[error("expected requests on standard input, one JSON object a line: {0}")]
     Input(String),
-    /// This way is not one of this process's.
-    #[error("the lane {0} is not served here")]
-    Unserved(Lane),
+    /// A torrent that was not to be had.
+    #[error("BitTorrent: {0}")]
+    Torrent(String),
 }
 
 /// Answers requests until standard input ends.
@@ -167,23 +218,58 @@ pub enum LaneError {
 ///
 /// Standard input or output is unusable. What goes wrong with one transfer is in its answer.
 pub fn serve(args: &Args) -> Result<(), LaneError> {
-    let broken = |error: io::Error| LaneError::Input(error.to_string());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
-    let client = http::Client::new(args)?;
-    for line in io::stdin().lock().lines() {
-        let line = line.map_err(broken)?;
-        let request: Request =
-            serde_json::from_str(&line).map_err(|error| LaneError::Input(error.to_string()))?;
+    let runtime = if args.lane.is_http() {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()
+    } else {
+        // A peer goes on giving while this thread waits for standard input.
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
+    };
+    let runtime = runtime.map_err(broken)?;
+    let failed = |error: &LaneError| Some(error.to_string());
+    if args.share {
+        let seed = runtime.block_on(bt::Seed::new(args))?;
+        return answer(|share: Share| {
+            let shared = runtime.block_on(seed.share(&share));
+            shared.unwrap_or_else(|error| Shared { error: failed(&error), ..Shared::default() })
+        });
+    }
+    let mut lane =
+        if args.lane.is_http() { Way::Http(http::Client::new(args)?) } else { Way::Bt(bt::Peer::new(args)) };
+    answer(|request: Request| {
         let cpu = processor_seconds();
-        let fetched = runtime.block_on(client.fetch(&request));
+        let fetched = runtime.block_on(async {
+            match &mut lane {
+                Way::Http(client) => client.fetch(&request).await,
+                Way::Bt(peer) => peer.fetch(&request).await,
+            }
+        });
         let mut answer =
-            fetched.unwrap_or_else(|error| Answer { error: Some(error.to_string()), ..Answer::default() });
+            fetched.unwrap_or_else(|error| Answer { error: failed(&error), ..Answer::default() });
         answer.cpu_seconds = processor_seconds() - cpu;
+        answer
+    })
+}
+
+/// What a process fetches with.
+enum Way {
+    Http(http::Client),
+    Bt(bt::Peer),
+}
+
+/// Takes in what it is asked, a line each, and answers with a line each.
+fn answer<Q: DeserializeOwned, A: Serialize>(mut to: impl FnMut(Q) -> A) -> Result<(), LaneError> {
+    for line in io::stdin().lock().lines() {
+        let question = serde_json::from_str(&line.map_err(broken)?);
+        let answer = to(question.map_err(|error| LaneError::Input(error.to_string()))?);
         let answer = serde_json::to_string(&answer).map_err(|error| LaneError::Input(error.to_string()))?;
         let mut out = io::stdout().lock();
         writeln!(out, "{answer}").and_then(|()| out.flush()).map_err(broken)?;
     }
     Ok(())
+}
+
+fn broken(error: io::Error) -> LaneError {
+    LaneError::Input(error.to_string())
 }
 
 /// Processor time of this process so far, user and system.

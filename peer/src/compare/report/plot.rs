@@ -149,7 +149,7 @@ fn over_receivers(
     let mut drawing = Drawing::new(WIDTH, HEIGHT);
     for mark in &marks {
         drawing.line("grid", (LEFT, y(*mark)), (RIGHT, y(*mark)));
-        drawing.text("axis", (LEFT - 8.0, y(*mark) + 4.0), Anchor::End, &show(*mark));
+        drawing.text("axis", (LEFT - 8.0, y(*mark) + 4.0), Anchor::End, &at_mark(*mark, show));
     }
     let mut numbers: Vec<u32> = list.iter().map(|many| many.n).collect();
     numbers.sort_unstable();
@@ -218,8 +218,13 @@ fn name(drawing: &mut Drawing, lane: Lane, y: f64) {
 fn axis(drawing: &mut Drawing, marks: &[f64], x: impl Fn(f64) -> f64, bottom: f64, show: fn(f64) -> String) {
     for mark in marks {
         drawing.line("grid", (x(*mark), TOP), (x(*mark), bottom));
-        drawing.text("axis", (x(*mark), bottom + 16.0), Anchor::Middle, &show(*mark));
+        drawing.text("axis", (x(*mark), bottom + 16.0), Anchor::Middle, &at_mark(*mark, show));
     }
+}
+
+/// Nothing needs no unit.
+fn at_mark(mark: f64, show: fn(f64) -> String) -> String {
+    if mark == 0.0 { "0".to_owned() } else { show(mark) }
 }
 
 /// A size as a title.

@@ -65,12 +65,14 @@ fn fastest(lanes: &[&Row<'_>], group: &str) -> Option<String> {
 fn encryption(at: &[&Row<'_>]) -> Option<String> {
     let of = |lane| at.iter().find(|row| row.lane == lane);
     let (clear, tls) = (of(Lane::Http1)?, of(Lane::Http1Tls)?);
-    let share = tls.goodput?.median / clear.goodput?.median;
+    let (clear, encrypted) = (clear.goodput?, tls.goodput?);
     let bytes = tls.shares.iter().find(|(name, _)| *name == "security")?.1;
-    Some(format!(
-        "TLS leaves HTTP/1.1 {share:.2} of its rate here and adds {} to the bytes.",
-        figures::percent(bytes)
-    ))
+    let rate = if encrypted.high >= clear.low && clear.high >= encrypted.low {
+        "costs HTTP/1.1 no rate that can be told from chance here".to_owned()
+    } else {
+        format!("leaves HTTP/1.1 {:.2} of its rate here", encrypted.median / clear.median)
+    };
+    Some(format!("TLS {rate} and adds {} to the bytes.", figures::percent(bytes)))
 }
 
 /// Who needs fewest and most bytes for a large file.

@@ -1,0 +1,53 @@
+//! `cargo xtask bench`: measurements that end in a report.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::shell;
+use crate::workspace::Workspace;
+
+/// Measure, and write a report into target/
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Compare HTTP/1.1, HTTP/2 and BitTorrent: `peer compare` with what was built for speed
+    Compare {
+        /// Given to `peer compare` in place of its defaults: `cargo xtask bench compare -- --sizes 1M --receivers 1,4`
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+}
+
+impl Args {
+    pub(crate) fn run(self, workspace: &Workspace) -> Result<ExitCode> {
+        let Bench::Compare { arguments } = self.bench;
+        let mut build = workspace.cargo();
+        build.args(["build", "--release", "--package", "tracker", "--package", "peer"]);
+        shell::run(&mut build, "building tracker and peer (the first time takes some minutes)")?;
+        let report = |name: &str| workspace.target.join(name);
+        let files: [(&str, PathBuf); 3] = [
+            ("--html", report("compare.html")),
+            ("--json-file", report("compare.json")),
+            ("--csv", report("compare.csv")),
+        ];
+        let mut compare = Command::new(workspace.target.join("release").join("peer"));
+        compare.arg("compare");
+        for (flag, path) in &files {
+            compare.arg(flag).arg(path);
+        }
+        if arguments.is_empty() {
+            compare.args(["--receivers", "1,2,4,8,16"]);
+        }
+        shell::run(compare.args(&arguments), "comparing (many receivers take a quarter of an hour)")?;
+        shell::say(&format!("the report is {}", report("compare.html").display()));
+        Ok(ExitCode::SUCCESS)
+    }
+}
