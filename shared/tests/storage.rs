@@ -2,7 +2,7 @@
 
 mod support;
 
-use shared::engine::{Command, Effect, EffectFailure, EffectResult, Event, Input, Origin, Phase};
+use shared::engine::{Command, Config, Effect, EffectFailure, EffectResult, Event, Input, Origin, Phase};
 use shared::peer::CloseReason;
 use support::{Net, Share, TRACKER, World, share};
 
@@ -313,5 +313,31 @@ fn a_link_without_metadata_a_stopped_and_a_failed_one_are_shared_as_well() {
         let leech = world.host();
         world.leech(leech, &share);
         assert!(world.run_until(60, |world| world.is_complete(leech, &share)));
+    }
+}
+
+#[test]
+fn what_was_written_after_the_last_record_is_not_fetched_again_from_sparse_files() {
+    let share = share(3_000_000, 40);
+    let mut world = World::new(Net::default());
+    let (seed, leech) = (world.host(), world.host());
+    world.seed(seed, &share);
+    world.leech(leech, &share);
+    let hash = share.meta.info_hash();
+    assert!(world.run_until(30, |world| world.hosts[leech].storage.records.contains_key(&hash)));
+    let old = world.hosts[leech].storage.records[&hash].clone();
+    assert!(world.run_until(30, |world| world.is_complete(leech, &share)));
+    for sparse in [true, false] {
+        let mut world = World::new(Net::default());
+        let (seed, leech) = (world.host(), world.host_with(Config { sparse, ..Config::default() }));
+        world.seed(seed, &share);
+        world.hosts[leech].storage.put(hash, share.bytes.clone());
+        world.hosts[leech].storage.records.insert(hash, old.clone());
+        world.leech(leech, &share);
+        assert!(world.run_until(30, |world| world.phase(leech, &share) == Phase::Complete));
+        let downloaded = world.snapshot(leech, &share).downloaded;
+        assert_eq!(downloaded == 0, sparse, "fetched {downloaded} bytes");
+        let checks = world.hosts[leech].storage.checks;
+        assert!(checks < share.meta.layout().pieces(), "what the record says is not checked: {checks}");
     }
 }

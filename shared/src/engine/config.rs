@@ -25,6 +25,10 @@ pub struct Config {
     /// Addresses of private networks, this host and its link may be dialled (RFC 1918, 4193, 6890). Off, an address that a
     /// stranger names leads nowhere but into the public internet.
     pub private_addresses: bool,
+    /// The storage is of sparse files, and a check of bytes that were never written fails at once, without reading them. What
+    /// was written after the last record (see [`super::Effect::Persist`]) is then found when the torrent is opened again
+    /// with [`super::Opened::check`], and not fetched twice.
+    pub sparse: bool,
     /// Bytes a second to all peers together; `None` is no limit.
     pub upload_limit: Option<u64>,
     /// Bytes a second from all peers together; `None` is no limit.
@@ -43,6 +47,7 @@ impl Default for Config {
             web_seeds: false,
             listen_port: None,
             private_addresses: false,
+            sparse: false,
             upload_limit: None,
             download_limit: None,
         }

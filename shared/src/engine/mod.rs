@@ -75,6 +75,7 @@ impl Engine {
         ctx.upload = TokenBucket::new(config.upload_limit, now);
         ctx.download = TokenBucket::new(config.download_limit, now);
         ctx.dials = config.dials;
+        ctx.sparse = config.sparse;
         ctx.private_addresses = config.private_addresses;
         ctx.listen_port = config.listen_port;
         Self {

@@ -1,5 +1,6 @@
 //! The whole engine between strangers, a tracker, a host and a clock that do whatever the bytes say.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use crate::limits;
 use crate::metainfo::Metainfo;
 use crate::metainfo::builder::Builder;
 use crate::time::{Instant, UnixTime};
+use crate::tracker::AnnounceResponse;
 use crate::tracker::ws::Response;
 use crate::wire::{Handshake, Message, Request};
 
@@ -68,6 +70,8 @@ struct Run {
     conns: Vec<ConnId>,
     trackers: Vec<TrackerId>,
     strangers: u8,
+    /// Connections that came in.
+    incoming: u32,
 }
 
 impl Run {
@@ -77,13 +81,9 @@ impl Run {
             LENGTHS.map(|length| (0..length).map(|at| (at * 31 + length) as u8).collect::<Vec<_>>());
         let made = [0, 1].map(|number| metainfo(&contents[number], number));
         let now = Instant::from_millis(1_000);
+        let config = Config { dials: true, web_seeds: true, listen_port: Some(6_881), ..Config::default() };
         let mut run = Self {
-            engine: Engine::new(
-                Config { web_seeds: true, ..Config::default() },
-                [7; 32],
-                now,
-                UnixTime(1_700_000_000),
-            ),
+            engine: Engine::new(config, [7; 32], now, UnixTime(1_700_000_000)),
             now,
             torrents: [0, 1]
                 .map(|number| made[number].as_ref().map_or(InfoHash([0; 20]), Metainfo::info_hash)),
@@ -92,8 +92,9 @@ impl Run {
             conns: Vec::new(),
             trackers: Vec::new(),
             strangers: 0,
+            incoming: 0,
         };
-        let trackers = vec!["ws://tracker.test/announce".to_owned()];
+        let trackers = ["ws", "http"].map(|scheme| format!("{scheme}://tracker.test/announce")).to_vec();
         let web_seeds = ["http://one.test/", "http://two.test/file", "http://10.0.0.1/"].map(str::to_owned);
         for (number, metainfo) in made.into_iter().flatten().enumerate() {
             let Ok(metainfo) = metainfo.with_web_seeds(&web_seeds) else { continue };
@@ -111,7 +112,7 @@ impl Run {
     }
 
     fn step(&mut self, op: u8, bytes: &mut Source<'_>) {
-        match op % 15 {
+        match op % 17 {
             0 => {
                 let wait = bytes.small() as u64;
                 self.now = self.now + Duration::from_millis(wait * wait * 4);
@@ -139,7 +140,7 @@ impl Run {
             }
             6 | 7 => {
                 let at = bytes.small();
-                self.finish(at, op % 14 == 6 || !at.is_multiple_of(4));
+                self.finish(at, op % 17 == 6 || !at.is_multiple_of(4));
             }
             8 => self.on_conn(bytes, |conn, _| Input::ConnectionClosed { conn, by: ClosedBy::Remote }),
             9 => {
@@ -160,7 +161,19 @@ impl Run {
                 self.on_tracker(bytes, input);
             }
             13 => self.command(bytes),
-            _ => self.web_seed(bytes),
+            14 => self.web_seed(bytes),
+            15 => {
+                let conn = ConnId(ConnId::INCOMING.0 + self.incoming);
+                self.incoming += 1;
+                self.conns.push(conn);
+                let info_hash = self.torrents[bytes.small() % 2];
+                self.input(Input::ConnectionIncoming { conn, address: address(bytes), info_hash });
+            }
+            _ => {
+                let addresses = (0..bytes.small() % 8).map(|_| address(bytes)).collect();
+                let torrent = self.torrents[bytes.small() % 2];
+                self.input(Input::Command(Command::AddPeers { torrent, addresses }));
+            }
         }
     }
 
@@ -281,6 +294,8 @@ impl Run {
     }
 
     fn result(&self, effect: Effect) -> EffectResult {
+        // Dials only once somebody came in: before, which connection an operation means does not depend on them.
+        let named = if self.incoming > 0 { 40 } else { 0 };
         match effect {
             Effect::Open { .. } => EffectResult::Opened(Opened::default()),
             Effect::Read { torrent, offset, length } => {
@@ -298,7 +313,12 @@ impl Run {
             Effect::Write { .. } | Effect::Persist { .. } | Effect::Close { .. } | Effect::Accept { .. } => {
                 EffectResult::Done
             }
-            Effect::Announce { .. } => EffectResult::Announced(Box::default()),
+            Effect::Announce { .. } => EffectResult::Announced(Box::new(AnnounceResponse {
+                peers: (0..named)
+                    .map(|port| SocketAddr::new([8, 0, 0, 1 + port as u8 % 12].into(), port))
+                    .collect(),
+                ..AnnounceResponse::default()
+            })),
             Effect::Fetch { .. } => EffectResult::Done,
         }
     }
@@ -332,6 +352,12 @@ impl Run {
         }
         panic!("a drain without end");
     }
+}
+
+/// One of few addresses, so that some are met again.
+fn address(bytes: &mut Source<'_>) -> SocketAddr {
+    let (ip, port) = (bytes.byte().unwrap_or_default() % 16, bytes.byte().unwrap_or_default() % 4);
+    SocketAddr::new([8, 0, 0, ip].into(), port.into())
 }
 
 fn metainfo(contents: &[u8], number: usize) -> Option<Metainfo> {

@@ -41,6 +41,8 @@ pub struct Context {
     pub offers_open: usize,
     /// The host can open TCP connections and ask HTTP and UDP trackers.
     pub dials: bool,
+    /// A check of what was never written costs nothing.
+    pub sparse: bool,
     /// Dials under way, of all torrents.
     pub dials_open: usize,
     /// TCP port on which the host takes connections.
@@ -178,6 +180,7 @@ impl Context {
             offer_ids: rng.fork("offer ids"),
             offers_open: 0,
             dials: false,
+            sparse: false,
             dials_open: 0,
             listen_port: None,
             tracker_key: rng.fork("tracker key").next_u32(),

@@ -50,7 +50,11 @@ pub enum Effect {
         /// A whole, verified piece.
         blocks: Vec<Bytes>,
     },
-    /// Replaces the resume record. Result: [`EffectResult::Done`].
+    /// Replaces the resume record. Result: [`EffectResult::Done`]. Replaces it as a whole: after a crash either the old or the
+    /// new one is there, and what the one that is there says is written, see [`Effect::Write`].
+    ///
+    /// One is given after each piece that was written, but only one at a time: a piece whose write was acknowledged may be
+    /// missing in the last record of a process that was killed.
     Persist {
         /// Which torrent.
         torrent: InfoHash,
@@ -132,7 +136,8 @@ pub enum EffectResult {
 pub struct Opened {
     /// The resume record last persisted here, if there is one.
     pub record: Option<Bytes>,
-    /// Whether bytes may be there although no record is: each piece is then checked before it is fetched.
+    /// Whether bytes may be there although no record is: each piece is then checked before it is fetched. With a record,
+    /// only where [`crate::engine::Config::sparse`] is set, and only those that it lacks.
     pub check: bool,
 }
 

@@ -96,6 +96,11 @@ impl Torrent {
             for piece in have.ones().filter_map(|number| layout.piece(number)) {
                 store.insert(layout, piece);
             }
+            if ctx.sparse && opened.check && !store.have().is_full() {
+                self.storage.stage = Stage::Checking;
+                self.next_checks(ctx);
+                return;
+            }
         } else if opened.check || record.is_some() {
             self.storage.stage = Stage::Checking;
             self.next_checks(ctx);
@@ -106,12 +111,15 @@ impl Torrent {
 
     /// Keeps a few checks under way, until every piece is checked.
     fn next_checks(&mut self, ctx: &mut Context) {
-        let Some(meta) = &self.meta else { return };
+        let (Some(meta), Some(store)) = (&self.meta, &self.store) else { return };
         let layout = meta.layout();
         while self.storage.checks < limits::CHECKS_IN_FLIGHT
             && let Some(piece) = layout.piece(self.storage.next_check)
         {
             self.storage.next_check += 1;
+            if store.have().has(piece) {
+                continue;
+            }
             self.storage.checks += 1;
             let (offset, length) = (layout.piece_offset(piece), layout.piece_size(piece));
             let effect = Effect::Check { torrent: self.info_hash, offset, length };

@@ -1,8 +1,11 @@
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use shared::engine::Input;
 use shared::id::{ConnId, InfoHash, PeerId};
 use shared::peer::CloseReason;
 use shared::tracker::ws::Response;
+use shared::wire::extension::ExtendedHandshake;
 use shared::wire::{Framer, Handshake, Message, Reserved};
 
 use super::World;
@@ -34,6 +37,27 @@ impl Stranger {
         world.run(20);
         world.input(host, Input::ConnectionOpened { conn, max_message: 64 * 1024 });
         Self { host, conn, peer_id, framer: Framer::new(), taken: 0 }
+    }
+
+    /// Dials a host from this address and shakes hands.
+    pub fn dials(world: &mut World, host: usize, torrent: InfoHash, name: u8, address: SocketAddr) -> Self {
+        let conn = ConnId(ConnId::INCOMING.0 + 1_000 + u32::from(name));
+        let peer_id = PeerId([name; 20]);
+        world.input(host, Input::ConnectionIncoming { conn, address, info_hash: torrent });
+        let stranger = Self { host, conn, peer_id, framer: Framer::new(), taken: 0 };
+        let mut handshake = Vec::new();
+        Handshake::new(torrent, peer_id).encode(&mut handshake);
+        stranger.raw(world, &handshake);
+        stranger
+    }
+
+    /// What the engine said in its extension handshake.
+    pub fn introduction(&mut self, world: &World) -> ExtendedHandshake {
+        let introduces = |message: Message| match message {
+            Message::Extended { id: 0, payload } => ExtendedHandshake::decode(&payload).ok(),
+            _ => None,
+        };
+        self.heard(world).into_iter().find_map(introduces).expect("an extension handshake")
     }
 
     /// Connects and shakes hands.

@@ -67,6 +67,7 @@ impl World {
     }
 
     fn tracker_down(&mut self) {
+        self.http.forget();
         for (_, (host, life, tracker)) in self.tracker.down() {
             self.tracker_gone(host, life, tracker);
         }

@@ -38,6 +38,10 @@ pub struct Running {
     pub open: BTreeMap<ConnId, usize>,
     /// Sockets to trackers, by the engine's number.
     pub trackers: BTreeMap<TrackerId, u64>,
+    /// What has come on connections of which the engine does not know yet.
+    pub begun: BTreeMap<ConnId, Vec<u8>>,
+    /// Connections that have come in.
+    pub incoming: u32,
     /// The deadline it asked for last.
     pub deadline: Option<(Instant, Timer)>,
 }

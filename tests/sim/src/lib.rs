@@ -13,6 +13,7 @@ pub mod host;
 pub mod log;
 pub mod net;
 pub mod plan;
+pub mod tcp;
 pub mod tracker;
 mod web;
 pub mod world;

@@ -105,6 +105,14 @@ impl Default for HostPlan {
     }
 }
 
+impl HostPlan {
+    /// The same as a native host: it dials, listens and asks trackers over HTTP; with `offers`, it speaks to browsers too.
+    pub fn native(mut self, offers: bool) -> Self {
+        self.config = Config { dials: true, offers, listen_port: Some(crate::tcp::PORT), ..self.config };
+        self
+    }
+}
+
 impl Default for NetPlan {
     fn default() -> Self {
         Self {

@@ -21,6 +21,7 @@ use crate::host::{Host, Running};
 use crate::log::Log;
 use crate::net::{LinkId, Net};
 use crate::plan::{Fault, Plan};
+use crate::tcp::{HTTP_URL, HttpTracker};
 use crate::tracker::Tracker;
 use crate::web::{WEB_SEED_URL, Web};
 
@@ -40,6 +41,7 @@ pub struct World {
     pub(crate) net: Net,
     pub(crate) tracker: Tracker,
     pub(crate) web: Option<Web>,
+    pub(crate) http: HttpTracker,
     queue: BinaryHeap<Reverse<(Instant, u64)>>,
     happenings: BTreeMap<u64, Happening>,
     next: u64,
@@ -55,6 +57,7 @@ pub(crate) enum Happening {
     Perform(usize, u32, EffectId, Effect),
     Done(usize, u32, EffectId, EffectResult),
     LinkOpens(LinkId),
+    TcpOpens(LinkId),
     Sent(LinkId, usize, usize),
     Arrives(LinkId, usize, Bytes),
     Closes(LinkId, usize, ClosedBy),
@@ -78,6 +81,7 @@ impl World {
             net: Net::new(plan.net, rng.fork("net"), rates),
             tracker: Tracker::new(rng.fork("tracker")),
             web: plan.web.map(|web| Web::new(web, rng.fork("web"))),
+            http: HttpTracker::default(),
             rng: rng.fork("world"),
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
@@ -216,6 +220,7 @@ impl World {
                 }
             }
             Happening::LinkOpens(link) => self.link_opens(link),
+            Happening::TcpOpens(link) => self.tcp_opens(link),
             Happening::Sent(link, from, length) => self.sent(link, from, length),
             Happening::Arrives(link, to, data) => self.arrives(link, to, data),
             Happening::Closes(link, to, by) => self.closes(link, to, by),
@@ -244,6 +249,8 @@ impl World {
             effects: BTreeSet::new(),
             open: BTreeMap::new(),
             trackers: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            incoming: 0,
             deadline: None,
         });
         let web_seed = self.web.as_ref().map_or_else(String::new, |_| format!("&ws={WEB_SEED_URL}"));
@@ -253,11 +260,13 @@ impl World {
             let link = format!("magnet:?xt=urn:btih:{}&tr={TRACKER_URL}", self.content.metainfo.info_hash());
             Origin::Link(link + &web_seed)
         };
-        self.input(host, Input::Command(Command::Add { origin, trackers: Vec::new(), start: true }));
+        let http = state.plan.config.dials.then(|| HTTP_URL.to_owned());
+        let trackers = http.into_iter().collect();
+        self.input(host, Input::Command(Command::Add { origin, trackers, start: true }));
     }
 
     /// The one place where an engine is told something, and all that it answers is carried out.
-    fn input(&mut self, host: usize, input: Input) {
+    pub(crate) fn input(&mut self, host: usize, input: Input) {
         let Host { running: Some(running), downloaded, .. } = &mut self.hosts[host] else { return };
         self.log.input(self.now, host, &input);
         if let Input::ConnectionData { data, .. } = &input {
@@ -282,7 +291,7 @@ impl World {
                 running.open.remove(&conn);
                 self.close(host, conn);
             }
-            Output::Dial { conn, address } => unreachable!("{conn} to {address}: no host dials yet"),
+            Output::Dial { conn, address } => self.dial(host, conn, &address),
             Output::TrackerConnect { tracker, .. } => self.tracker_connect(host, tracker),
             Output::TrackerSend { tracker, text } => {
                 if let Some(socket) = running.trackers.get(&tracker).copied() {
@@ -333,6 +342,7 @@ impl World {
                 }
             }
             Effect::Fetch { .. } => self.web_fetch(host, life, id, &effect),
+            Effect::Announce { request, .. } => self.announce(host, life, id, &request),
             storage => {
                 let busy = Duration::from_micros(200 + self.rng.below(800));
                 let free = &mut self.hosts[host].disk_free;
@@ -438,7 +448,12 @@ impl World {
     fn arrives(&mut self, link: LinkId, to: usize, data: Bytes) {
         let state = self.net.get(link);
         let end = state.ends[to].clone();
-        if !state.lost && end.open && self.hosts[end.host].life == end.life {
+        let from = state.ends[1 - to].host;
+        if !state.lost
+            && end.open
+            && self.hosts[end.host].life == end.life
+            && let Some(data) = self.read_handshake(end.host, from, end.conn, data)
+        {
             self.input(end.host, Input::ConnectionData { conn: end.conn, data });
         }
     }
@@ -463,6 +478,9 @@ impl World {
         self.net.get(link).ends[to].open = false;
         if let Some(running) = &mut self.hosts[end.host].running {
             running.open.remove(&end.conn);
+            if running.begun.remove(&end.conn).is_some() {
+                return;
+            }
         }
         self.input(end.host, Input::ConnectionClosed { conn: end.conn, by });
     }

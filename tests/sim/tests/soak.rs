@@ -21,6 +21,15 @@ fn drawn(seed: u64) -> Plan {
         host.down = 1_000_000 + rng.below(30_000_000);
     }
     if rng.below(2) == 0 {
+        // The first speaks both; the others one or the other.
+        plan.hosts[0] = plan.hosts[0].clone().native(true);
+        for host in plan.hosts.iter_mut().skip(1) {
+            if rng.below(2) == 0 {
+                *host = host.clone().native(rng.below(3) == 0);
+            }
+        }
+    }
+    if rng.below(2) == 0 {
         plan.hosts.push(HostPlan { seed: true, corrupts: Some(1 + rng.below(6)), ..HostPlan::default() });
     }
     plan.net.latency_max = Duration::from_millis(2 + rng.below(300));
