@@ -120,6 +120,21 @@ fn receivers_that_help_each_other_spare_the_server() {
 }
 
 #[test]
+fn nginx_serves_the_same_beside() {
+    if Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_err() {
+        eprintln!("notice: not tested: nginx is not installed");
+        return;
+    }
+    let report =
+        report(&["--lanes", "http1,h2c,http1-tls,http2", "--sizes", "100k", "--repeats", "2", "--nginx"]);
+    assert!(report.environment.beside.is_some_and(|version| version.starts_with("nginx/")));
+    assert_eq!((report.runs.len(), report.beside.len()), (8, 8));
+    for run in &report.beside {
+        assert!(run.ok && run.cpu_seconds.is_some_and(|cpu| cpu.server > 0.0), "{run:?}");
+    }
+}
+
+#[test]
 fn several_transfers_at_once_are_one_run() {
     let report = report(&["--lanes", "http1,http2", "--sizes", "100k", "--repeats", "2", "--parallel", "3"]);
     assert_eq!(report.runs.len(), 4);

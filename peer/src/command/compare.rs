@@ -65,6 +65,10 @@ pub(crate) struct Args {
     #[arg(long, env = "PIECEMEAL_COMPARE_NO_NAMESPACES", value_parser = flag())]
     no_namespaces: bool,
 
+    /// Have nginx serve the same files to the same client, and say how it compares.
+    #[arg(long, env = "PIECEMEAL_COMPARE_NGINX", value_parser = flag())]
+    nginx: bool,
+
     /// Numbers of receivers, in a list, for the comparison with many: each with a line of limited rate. Needs namespaces.
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=64), env = "PIECEMEAL_COMPARE_RECEIVERS")]
     receivers: Vec<u32>,
@@ -131,11 +135,11 @@ pub(crate) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
         }
     })?;
     write(args, &compared, output)?;
-    let failed = compared.runs.iter().filter(|run| !run.ok).count()
-        + compared.receivers.iter().filter(|many| !many.ok).count();
+    let runs = || compared.runs.iter().chain(&compared.beside);
+    let failed =
+        runs().filter(|run| !run.ok).count() + compared.receivers.iter().filter(|many| !many.ok).count();
     if failed > 0 {
-        let text =
-            format!("{failed} of {} transfers went wrong", compared.runs.len() + compared.receivers.len());
+        let text = format!("{failed} of {} transfers went wrong", runs().count() + compared.receivers.len());
         return Err(ending::with_report(ending::failed(text), &compared));
     }
     output.end(&compared);
@@ -160,6 +164,7 @@ fn options(args: &Args, scratch: &Path) -> anyhow::Result<Options> {
         peer,
         scratch: scratch.to_owned(),
         namespaces: !args.no_namespaces,
+        nginx: args.nginx,
         many: many(args),
     })
 }

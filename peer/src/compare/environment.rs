@@ -18,6 +18,7 @@ pub(super) fn describe(options: &Options) -> Environment {
         processor: processor(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default()),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         server: "the tracker's executable, one process for all lanes".to_owned(),
+        beside: None,
         seed: options.seed,
         parallel: options.parallel,
         namespaces: false,

@@ -11,6 +11,7 @@ pub mod lab;
 pub mod lane;
 mod many;
 pub mod model;
+mod nginx;
 mod pair;
 pub mod place;
 pub mod plan;
@@ -48,6 +49,8 @@ pub struct Options {
     pub scratch: PathBuf,
     /// Try to put each side into a network namespace of its own.
     pub namespaces: bool,
+    /// Have nginx serve the same files, and make every HTTP transfer from it as well.
+    pub nginx: bool,
     /// Many receivers, if they are wanted.
     pub many: Option<Many>,
 }
@@ -125,13 +128,13 @@ pub enum CompareError {
 /// [`CompareError`] if nothing can be compared. A transfer that goes wrong is in the report, with `ok` false.
 pub async fn run(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Report, CompareError> {
     let mut environment = environment::describe(options);
-    let mut runs = Vec::new();
+    let (mut runs, mut beside) = (Vec::new(), Vec::new());
     if !options.lanes.is_empty() && !options.sizes.is_empty() {
-        runs = pair::run(options, &mut environment, progress).await?;
+        (runs, beside) = pair::run(options, &mut environment, progress).await?;
     }
     let mut receivers = Vec::new();
     if let Some(many) = &options.many {
         receivers = many::run(options, many, &mut environment, progress).await?;
     }
-    Ok(Report { environment, runs, receivers })
+    Ok(Report { environment, runs, receivers, beside })
 }

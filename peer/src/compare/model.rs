@@ -92,6 +92,17 @@ impl FromStr for Lane {
     }
 }
 
+/// Which server an HTTP lane asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Site {
+    /// The tracker, or whatever is in its place.
+    #[default]
+    Tracker,
+    /// nginx, which serves the same files.
+    Nginx,
+}
+
 /// Everything that a comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -101,6 +112,9 @@ pub struct Report {
     pub runs: Vec<Run>,
     /// One transfer to many receivers each.
     pub receivers: Vec<Receivers>,
+    /// The same transfers from another server, if one was asked for: see [`Environment::beside`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Run>,
 }
 
 /// Where and how it was measured.
@@ -118,6 +132,9 @@ pub struct Environment {
     pub cores: usize,
     /// Which server answered: the tracker's executable or a URL.
     pub server: String,
+    /// The other server, as it calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<String>,
     /// Seed of contents and order.
     pub seed: u64,
     /// Transfers at once; each run moves that many files of `size`, and its figures are of all of them.

@@ -13,7 +13,8 @@ use super::environment;
 use super::lab::counters::Counters;
 use super::lab::{Lab, LabError};
 use super::lane::{Answer, Request, Share, Shared, Torrent, Wanted};
-use super::model::{CpuSeconds, Environment, Lane, Run};
+use super::model::{CpuSeconds, Environment, Lane, Run, Site};
+use super::nginx::Nginx;
 use super::place::{Place, Processor};
 use super::plan::{self, Step};
 use super::process::{LaneProcess, Tracker};
@@ -33,16 +34,21 @@ const SLOWEST: u64 = 500_000;
 /// Frames of more than this on average were never on a wire of this MTU.
 const FRAME_MAX: u64 = wire::MTU + wire::ETHERNET_HEADER;
 
-/// Makes all transfers of the plan.
+/// Makes all transfers of the plan: those from the tracker and its peers, and those from the server beside it.
 pub(super) async fn run(
     options: &Options,
     environment: &mut Environment,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Vec<Run>, CompareError> {
+) -> Result<(Vec<Run>, Vec<Run>), CompareError> {
     let lab = network(options, environment, progress)?;
     let mut bench = Bench::new(options, lab.as_ref()).await?;
-    let steps = plan::steps(&options.lanes, &options.sizes, options.repeats, options.seed);
-    let mut runs = Vec::new();
+    environment.beside = bench.nginx.as_ref().map(|nginx| nginx.version.clone());
+    let mut ways: Vec<(Site, Lane)> = options.lanes.iter().map(|&lane| (Site::Tracker, lane)).collect();
+    if options.nginx {
+        ways.extend(options.lanes.iter().filter(|lane| lane.is_http()).map(|&lane| (Site::Nginx, lane)));
+    }
+    let steps = plan::steps(&ways, &options.sizes, options.repeats, options.seed);
+    let (mut runs, mut beside) = (Vec::new(), Vec::new());
     for (done, step) in steps.iter().enumerate() {
         let run = bench.transfer(step).await?;
         let Step { lane, size, .. } = *step;
@@ -50,10 +56,13 @@ pub(super) async fn run(
         progress(Progress::Transfer { done: done + 1, of: steps.len(), lane, size, error });
         // A warm-up that fails is no warm-up: it is shown, and so is every run after it.
         if step.run > 0 || !run.ok {
-            runs.push(run);
+            match step.site {
+                Site::Tracker => runs.push(run),
+                Site::Nginx => beside.push(run),
+            }
         }
     }
-    Ok(runs)
+    Ok((runs, beside))
 }
 
 /// Namespaces if they can be had; else says why not.
@@ -109,7 +118,8 @@ struct Bench<'a> {
     client: Place<'a>,
     tracker: Tracker,
     server: Place<'a>,
-    lanes: BTreeMap<Lane, LaneProcess>,
+    nginx: Option<Nginx>,
+    lanes: BTreeMap<(Site, Lane), LaneProcess>,
     /// One for each BitTorrent lane, beside the tracker.
     seeds: BTreeMap<Lane, LaneProcess>,
     /// What they share: by lane, and name of the file.
@@ -141,8 +151,16 @@ impl<'a> Bench<'a> {
         let (served, received) = (directory("served")?, directory("received")?);
         let data = options.scratch.join("tracker");
         let tracker = Tracker::start(&options.tracker, &server, &served, &data).await?;
+        let nginx = match options.nginx {
+            true => {
+                let data = options.scratch.join("nginx");
+                Some(Nginx::start(&server, &served, &tracker.certificate, &data).await?)
+            }
+            false => None,
+        };
         Ok(Self {
             options,
+            nginx,
             lab,
             client,
             tracker,
@@ -161,16 +179,16 @@ impl<'a> Bench<'a> {
         let request = self.request(step).await?;
         let patience = PATIENCE + Duration::from_secs(step.size * u64::from(self.options.parallel) / SLOWEST);
         self.quiet().await?;
-        let processor = self.server_processor(step.lane);
+        let processor = self.server_processor(step);
         let before = self.reading()?;
-        let answer = self.lane(step.lane)?.ask(&request, patience).await;
+        let answer = self.lane(step.site, step.lane)?.ask(&request, patience).await;
         if answer.is_err() {
             // It will be started anew: a lane that hangs or ends once must not spoil the rest.
-            self.lanes.remove(&step.lane);
+            self.lanes.remove(&(step.site, step.lane));
         }
         self.quiet().await?;
         let after = self.reading()?;
-        let spent = match (processor, self.server_processor(step.lane)) {
+        let spent = match (processor, self.server_processor(step)) {
             (Some(before), Some(after)) => after.since(before),
             _ => 0.0,
         };
@@ -233,9 +251,12 @@ impl<'a> Bench<'a> {
     }
 
     /// Processor time of the tracker, and of the lane's seed if it has one.
-    fn server_processor(&self, lane: Lane) -> Option<Processor> {
+    fn server_processor(&self, step: &Step) -> Option<Processor> {
+        if step.site == Site::Nginx {
+            return self.nginx.as_ref()?.processor().ok();
+        }
         let tracker = self.tracker.processor().ok()?;
-        let Some(seed) = self.seeds.get(&lane) else { return Some(tracker) };
+        let Some(seed) = self.seeds.get(&step.lane) else { return Some(tracker) };
         Some(tracker.and(seed.processor().ok()?))
     }
 
@@ -298,11 +319,15 @@ impl<'a> Bench<'a> {
         Ok(torrent)
     }
 
-    fn lane(&mut self, lane: Lane) -> Result<&mut LaneProcess, CompareError> {
-        match self.lanes.entry(lane) {
+    fn lane(&mut self, site: Site, lane: Lane) -> Result<&mut LaneProcess, CompareError> {
+        match self.lanes.entry((site, lane)) {
             Entry::Occupied(running) => Ok(running.into_mut()),
             Entry::Vacant(place) => {
-                let server = if lane.is_encrypted() { self.tracker.tls } else { self.tracker.clear };
+                let server = match &self.nginx {
+                    Some(nginx) if site == Site::Nginx => nginx.address(lane),
+                    _ if lane.is_encrypted() => self.tracker.tls,
+                    _ => self.tracker.clear,
+                };
                 let certificate = self.tracker.certificate.display().to_string();
                 let listen = SocketAddr::new(self.client.address(), 0).to_string();
                 let server = server.to_string();
@@ -316,7 +341,7 @@ impl<'a> Bench<'a> {
                     "--listen",
                     &listen,
                 ];
-                let errors = self.options.scratch.join(format!("{lane}.log"));
+                let errors = self.options.scratch.join(format!("{site:?}-{lane}.log"));
                 let arguments = arguments.map(str::to_owned);
                 let process = LaneProcess::start(&self.options.peer, &self.client, lane, &arguments, errors)?;
                 Ok(place.insert(process))

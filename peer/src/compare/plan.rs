@@ -1,11 +1,12 @@
 //! Which transfers are made, in which order. Pure: the order is a function of the seed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use shared::rng::Rng;
 
-use super::model::Lane;
+use super::model::{Lane, Site};
 
 /// A size of file, as typed: `10k`, `1M`, `1GB`, `1MiB`, `123456`. Between 1 byte and 64 GB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +70,8 @@ pub const fn repeats(size: u64) -> u32 {
 /// One transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// From whom.
+    pub site: Site,
     /// Which way.
     pub lane: Lane,
     /// Size of the file, bytes.
@@ -79,22 +82,22 @@ pub struct Step {
 
 /// All transfers: size after size; of each size one warm-up a lane, then the rest in an order drawn from the seed, so
 /// that whatever changes on the machine meanwhile falls on all lanes alike.
-pub fn steps(lanes: &[Lane], sizes: &[u64], asked: Option<u32>, seed: u64) -> Vec<Step> {
+pub fn steps(ways: &[(Site, Lane)], sizes: &[u64], asked: Option<u32>, seed: u64) -> Vec<Step> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let mut rng = Rng::from_seed(bytes).fork("order");
     let mut steps = Vec::new();
     for &size in sizes {
-        steps.extend(lanes.iter().map(|&lane| Step { lane, size, run: 0 }));
+        let step = |(site, lane), run| Step { site, lane, size, run };
+        steps.extend(ways.iter().map(|&way| step(way, 0)));
         let count = asked.unwrap_or_else(|| repeats(size));
-        let mut order: Vec<Lane> = lanes.iter().flat_map(|&lane| (0..count).map(move |_| lane)).collect();
+        let mut order: Vec<_> = ways.iter().flat_map(|&way| (0..count).map(move |_| way)).collect();
         rng.shuffle(&mut order);
-        let mut done: Vec<(Lane, u32)> = lanes.iter().map(|&lane| (lane, 0)).collect();
-        for lane in order {
-            for (known, run) in done.iter_mut().filter(|(known, _)| *known == lane) {
-                *run += 1;
-                steps.push(Step { lane: *known, size, run: *run });
-            }
+        let mut made = BTreeMap::new();
+        for way in order {
+            let run: &mut u32 = made.entry(way).or_default();
+            *run += 1;
+            steps.push(step(way, *run));
         }
     }
     steps
@@ -103,6 +106,10 @@ pub fn steps(lanes: &[Lane], sizes: &[u64], asked: Option<u32>, seed: u64) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn ways(lanes: &[Lane]) -> Vec<(Site, Lane)> {
+        lanes.iter().map(|&lane| (Site::Tracker, lane)).collect()
+    }
 
     #[test]
     fn sizes_are_read_and_written() {
@@ -124,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_lane_is_warmed_up_and_run_as_often() {
-        let steps = steps(&[Lane::Http1, Lane::Http2], &[1_000, 2_000_000], Some(3), 7);
+        let steps = steps(&ways(&[Lane::Http1, Lane::Http2]), &[1_000, 2_000_000], Some(3), 7);
         assert_eq!(steps.len(), 2 * 2 * (1 + 3));
         for size in [1_000, 2_000_000] {
             for lane in [Lane::Http1, Lane::Http2] {
@@ -140,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_order_is_drawn_from_the_seed() {
-        let plan = |seed| steps(&Lane::ALL, &[10_000], Some(20), seed);
+        let plan = |seed| steps(&ways(&Lane::ALL), &[10_000], Some(20), seed);
         assert_eq!(plan(1), plan(1));
         assert_ne!(plan(1), plan(2));
         let lanes: Vec<_> = plan(1).iter().skip(7).take(40).map(|step| step.lane).collect();

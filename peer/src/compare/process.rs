@@ -20,7 +20,10 @@ use super::place::{Place, Processor, processor_seconds};
 const PORTS: [u16; 2] = [8080, 8443];
 
 /// The tracker listens after this long, or does not at all.
-const STARTING: Duration = Duration::from_secs(20);
+pub(super) const STARTING: Duration = Duration::from_secs(20);
+
+/// It is asked so often whether it listens.
+pub(super) const POLL: Duration = Duration::from_millis(20);
 
 /// What went wrong with a process.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +122,9 @@ impl Tracker {
         // Until it is the tracker, the process may still be in this namespace, where somebody else may listen.
         let is_there =
             || std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|running| running == executable);
-        while !(is_there() && listens(pid, clear.port()) && listens(pid, tls.port())) {
+        // It opens its ports first, and then makes its certificate; the record of it comes last.
+        let is_certified = || data.join("certificate.json").is_file();
+        while !(is_there() && listens(pid, clear.port()) && listens(pid, tls.port()) && is_certified()) {
             if matches!(tracker.process.try_wait(), Ok(Some(_))) {
                 let said = last_words(&errors);
                 return Err(ProcessError::Ended { program: "the tracker".to_owned(), said });
@@ -127,7 +132,7 @@ impl Tracker {
             if Instant::now() > end {
                 return Err(ProcessError::Silent { program: "the tracker".to_owned(), after: STARTING });
             }
-            sleep(Duration::from_millis(20)).await;
+            sleep(POLL).await;
         }
         Ok(tracker)
     }
@@ -227,7 +232,7 @@ impl LaneProcess {
 }
 
 /// The last line of what a process that ended wrote to standard error.
-fn last_words(errors: &Path) -> String {
+pub(super) fn last_words(errors: &Path) -> String {
     let text = std::fs::read(errors).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
@@ -235,7 +240,7 @@ fn last_words(errors: &Path) -> String {
 }
 
 /// Whether somebody listens on a TCP port in the namespace that process `pid` is in.
-fn listens(pid: u32, port: u16) -> bool {
+pub(super) fn listens(pid: u32, port: u16) -> bool {
     ["tcp", "tcp6"].into_iter().any(|table| {
         std::fs::read_to_string(format!("/proc/{pid}/net/{table}"))
             .is_ok_and(|text| is_listening(&text, port))
@@ -251,10 +256,17 @@ fn is_listening(table: &str, port: u16) -> bool {
     })
 }
 
-/// Two ports that nobody listens on at this moment.
-fn free_ports(address: IpAddr) -> io::Result<[u16; 2]> {
-    let (one, two) = (TcpListener::bind((address, 0))?, TcpListener::bind((address, 0))?);
-    Ok([one.local_addr()?.port(), two.local_addr()?.port()])
+/// Ports that nobody listens on at this moment.
+pub(super) fn free_ports<const N: usize>(address: IpAddr) -> io::Result<[u16; N]> {
+    let mut listeners = Vec::new();
+    let mut ports = [0; N];
+    for port in &mut ports {
+        let listener = TcpListener::bind((address, 0))?;
+        *port = listener.local_addr()?.port();
+        // Kept until all are found, so that none is found twice.
+        listeners.push(listener);
+    }
+    Ok(ports)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::super::model::{Environment, Report};
 use super::plot::{self, letter};
 use super::svg::escape;
-use super::{Row, figures, receivers, rows, verdict};
+use super::{Row, beside, figures, receivers, rows, verdict};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -47,6 +47,7 @@ pub fn html(report: &Report) -> String {
         let at: Vec<&Row<'_>> = rows.iter().filter(|row| row.size == size).collect();
         one_size(&mut page, size, &at, environment.parallel);
     }
+    beside::section(&mut page, report);
     method(&mut page, report);
     page += "</main></body></html>\n";
     page

@@ -2,6 +2,7 @@
 //!
 //! `--json` is the report itself, see [`super::model`].
 
+mod beside;
 mod figures;
 mod html;
 mod plot;
@@ -48,19 +49,23 @@ impl Row<'_> {
 
 /// Rows by size, and in a size by lane.
 fn rows(report: &Report) -> Vec<Row<'_>> {
-    let mut keys: Vec<(u64, Lane)> = report.runs.iter().map(|run| (run.size, run.lane)).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys.into_iter().map(|(size, lane)| row(report, size, lane)).collect()
+    rows_of(report, &report.runs)
 }
 
-fn row(report: &Report, size: u64, lane: Lane) -> Row<'_> {
-    let runs = || report.runs.iter().filter(move |run| (run.size, run.lane) == (size, lane));
+fn rows_of<'a>(report: &Report, runs: &'a [Run]) -> Vec<Row<'a>> {
+    let mut keys: Vec<(u64, Lane)> = runs.iter().map(|run| (run.size, run.lane)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.into_iter().map(|(size, lane)| row(report.environment.parallel, runs, size, lane)).collect()
+}
+
+fn row(parallel: u32, all: &[Run], size: u64, lane: Lane) -> Row<'_> {
+    let runs = || all.iter().filter(move |run| (run.size, run.lane) == (size, lane));
     let completed: Vec<&Run> = runs().filter(|run| run.ok).collect();
     let figures = |of: &dyn Fn(&Run) -> Option<f64>| -> Vec<f64> {
         completed.iter().filter_map(|run| of(run)).collect()
     };
-    let content = (size * u64::from(report.environment.parallel.max(1))) as f64;
+    let content = (size * u64::from(parallel.max(1))) as f64;
     let wires: Vec<_> = completed.iter().filter_map(|run| run.wire).collect();
     let shares = wires.first().map_or(Vec::new(), |first| {
         let names = first.parts().into_iter().enumerate().skip(1);
@@ -111,6 +116,7 @@ pub fn table(report: &Report) -> String {
             "\nMedians; ± is half of their 95 % interval. Wire: all bytes in both directions over bytes of content, {how}."
         );
     }
+    text.push_str(&beside::table(report));
     text.push_str(&receivers::table(report));
     for sentence in verdict::sentences(report, &rows) {
         let _ = writeln!(text, "{sentence}");

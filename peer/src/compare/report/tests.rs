@@ -85,14 +85,16 @@ fn report() -> Report {
         receivers.push(many(Mode::P2p, Lane::BtTcp, n, 11.0, 1));
         receivers.push(many(Mode::P2p, Lane::BtWebRtc, n, 12.0, 2));
     }
+    let beside = (1..=3).map(|number| run(Lane::Http1, 100_000_000, number, 0.2)).collect();
     let environment = Environment {
+        beside: Some("nginx/1.2.3".to_owned()),
         parallel: 1,
         namespaces: true,
         system: "<img src=x onerror=alert(1)>".to_owned(),
         held_equal: vec!["a & b".to_owned()],
         ..Environment::default()
     };
-    Report { environment, runs, receivers }
+    Report { environment, runs, receivers, beside }
 }
 
 #[test]
@@ -118,6 +120,10 @@ fn the_verdict_is_computed_and_claims_no_more_than_the_intervals_carry() {
     assert!(text.contains("10 kB are a matter of opening connections"), "{text}");
     assert!(text.contains("16 receivers (25.0 MB: u_s = u_i = 2.50 MB/s, d = 10.0 MB/s): HTTP/1.1 takes 162 s and 16.0 copies"), "{text}");
     assert!(text.contains("BitTorrent, TCP 11.0 s (1.10 times the bound) and 1.0 copies"), "{text}");
+    assert!(
+        text.contains("Of the rate of nginx/1.2.3 for 100 MB, the tracker reaches 1.99 over HTTP/1.1."),
+        "{text}"
+    );
     assert!(verdict::sentences(&Report::default(), &[]).is_empty());
 }
 

@@ -3,7 +3,7 @@
 use super::super::model::{Lane, Report};
 use super::super::plan::Size;
 use super::super::stats::Summary;
-use super::{Row, figures, receivers};
+use super::{Row, beside, figures, receivers};
 
 /// One sentence each; none without data.
 pub(super) fn sentences(report: &Report, rows: &[Row<'_>]) -> Vec<String> {
@@ -25,6 +25,7 @@ pub(super) fn sentences(report: &Report, rows: &[Row<'_>]) -> Vec<String> {
         let at: Vec<&Row<'_>> = good.iter().copied().filter(|row| row.size == smallest).collect();
         list.extend(small(&at));
     }
+    list.extend(beside::sentence(report));
     list.extend(receivers::sentences(report));
     let failed = report.runs.iter().filter(|run| !run.ok).count();
     if failed > 0 {
