@@ -16,7 +16,7 @@ use tracing::info;
 use crate::frontend::{http as http_frontend, ws};
 use crate::listener::Place;
 use crate::state::AppState;
-use crate::{files, host, routes};
+use crate::{files, host, publication, routes};
 
 /// All of the tracker behind one service. Requests need a `ConnectInfo<SocketAddr>`.
 pub(crate) fn app(state: Arc<AppState>) -> Router {
@@ -31,6 +31,7 @@ pub(crate) fn app(state: Arc<AppState>) -> Router {
         .route("/files", any(files::redirect))
         .route("/files/", any(files::serve))
         .route("/files/{*path}", any(files::serve))
+        .route("/torrents/{*path}", get(publication::torrent))
         .fallback(page)
         .layer(from_fn_with_state(state.clone(), upgrade))
         .with_state(state)

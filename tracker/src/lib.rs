@@ -17,6 +17,7 @@ pub mod lan;
 mod listener;
 mod media_type;
 mod page;
+mod publication;
 mod routes;
 pub mod shutdown;
 mod state;

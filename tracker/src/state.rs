@@ -17,6 +17,7 @@ use crate::frontend::ws::outbox::Outboxes;
 use crate::frontend::{Gate, Traffic};
 use crate::listener::address::PerAddress;
 use crate::page::Page;
+use crate::publication::Publication;
 use crate::swarm::{SocketId, Stats, Swarms};
 
 /// State of a running tracker.
@@ -33,6 +34,8 @@ pub(crate) struct AppState {
     pub(crate) traffic: Traffic,
     pub(crate) page: Page,
     pub(crate) files: Option<Files>,
+    /// The same files as torrents.
+    pub(crate) publication: Publication,
     /// Where it really listens.
     pub(crate) ports: Ports,
     /// Transfers that are measured.
@@ -95,6 +98,7 @@ impl AppState {
             traffic: Traffic::default(),
             page,
             files,
+            publication: Publication::default(),
             ports,
             transfers: Transfers::default(),
             fingerprint,

@@ -48,6 +48,8 @@ pub(super) struct Entry {
     /// In bytes; of files only.
     pub(super) size: u64,
     pub(super) modified: SystemTime,
+    /// As in [`Validator::etag`].
+    pub(super) version: String,
 }
 
 /// Why a path is not served. Strangers are told the same of all but the last.
@@ -155,7 +157,9 @@ fn entries(directory: &OwnedFd) -> Result<Vec<Entry>, NotServed> {
             _ => continue,
         };
         let size = stat.st_size.try_into().unwrap_or_default();
-        found.push(Entry { name, is_directory, size, modified: modified(&stat) });
+        let modified = modified(&stat);
+        let version = Validator::new(stat.st_ino, size, modified).etag;
+        found.push(Entry { name, is_directory, size, modified, version });
         if found.len() == ENTRIES_MAX {
             break;
         }

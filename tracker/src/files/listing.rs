@@ -1,46 +1,102 @@
 //! A directory, for people and for programs.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Json;
 use axum::body::Body;
 use axum::response::IntoResponse as _;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use serde_json::json;
+use shared::metainfo::Metainfo;
 
 use super::directory::{ENTRIES_MAX, Entry};
 use crate::html;
+use crate::publication::{Addresses, Publication, Status};
+use crate::state::AppState;
 
 /// What stands as it is in a part of a path.
 pub(super) const PATH_PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The list as JSON if the client prefers it, else as a page. `path` is the directory's own, encoded, without slashes at
-/// its ends.
-pub(super) fn respond(path: &str, entries: &[Entry], request: &HeaderMap) -> Response<Body> {
-    let mut response = if prefers_json(request) { as_json(entries) } else { as_page(path, entries) };
+/// The directory's files as torrents.
+pub(super) struct Torrents<'a> {
+    state: &'a Arc<AppState>,
+    /// The directory's own path, encoded, without slashes at its ends.
+    path: &'a str,
+    addresses: Option<Addresses>,
+}
+
+impl<'a> Torrents<'a> {
+    pub(super) fn new(state: &'a Arc<AppState>, path: &'a str, uri: &Uri, request: &HeaderMap) -> Self {
+        Self { state, path, addresses: Addresses::new(state, uri, request) }
+    }
+
+    /// The file's path below `/files/`, encoded.
+    fn path(&self, entry: &Entry) -> String {
+        let name = percent_encode(&entry.name, PATH_PART);
+        if self.path.is_empty() { name.to_string() } else { format!("{}/{name}", self.path) }
+    }
+
+    fn status(&self, entry: &Entry) -> Option<Status> {
+        let published = !entry.is_directory && self.addresses.is_some();
+        published.then(|| Publication::status(self.state, &self.path(entry), &entry.version, entry.size))
+    }
+
+    /// Magnet link and share link.
+    fn links(&self, entry: &Entry, metainfo: &Metainfo) -> Option<(String, String)> {
+        let addresses = self.addresses.as_ref()?;
+        let link = addresses.link(metainfo, &self.path(entry));
+        Some((link.to_magnet(), link.to_share_link(addresses.origin())))
+    }
+}
+
+/// The list as JSON if the client prefers it or the query is `format=json`, else as a page.
+pub(super) fn respond(
+    torrents: &Torrents<'_>,
+    entries: &[Entry],
+    uri: &Uri,
+    request: &HeaderMap,
+) -> Response<Body> {
+    let json = uri.query() == Some("format=json") || prefers_json(request);
+    let mut response = if json { as_json(torrents, entries) } else { as_page(torrents, entries) };
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     response
 }
 
-/// `[{"name", "type": "file" | "directory", "size" (bytes, files only), "modified" (seconds since 1970), "url"}]`.
-fn as_json(entries: &[Entry]) -> Response<Body> {
+/// `[{"name", "type": "file" | "directory", "size" (bytes, files only), "modified" (seconds since 1970), "url"}]`. Of files
+/// also `torrent` (path of the `.torrent`); `hashed` (percents) until that is there; then `infoHash`, `magnet`, `share`
+/// (links); or `failed` (why there will be none).
+fn as_json(torrents: &Torrents<'_>, entries: &[Entry]) -> Response<Body> {
     let list = entries.iter().map(|entry| {
         let modified = entry.modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        json!({
+        let mut object = json!({
             "name": String::from_utf8_lossy(&entry.name),
             "type": if entry.is_directory { "directory" } else { "file" },
             "size": (!entry.is_directory).then_some(entry.size),
             "modified": modified,
             "url": address(entry),
-        })
+        });
+        match torrents.status(entry) {
+            None => return object,
+            Some(Status::Hashing(progress)) => object["hashed"] = json!(progress.percent()),
+            Some(Status::Failed(reason)) => object["failed"] = json!(reason),
+            Some(Status::Ready(metainfo)) => {
+                let (magnet, share) = torrents.links(entry, &metainfo).unwrap_or_default();
+                object["infoHash"] = json!(metainfo.info_hash().to_string());
+                (object["magnet"], object["share"]) = (json!(magnet), json!(share));
+            }
+        }
+        object["torrent"] = json!(format!("/torrents/{}.torrent", torrents.path(entry)));
+        object
     });
     Json(list.collect::<Vec<_>>()).into_response()
 }
 
-fn as_page(path: &str, entries: &[Entry]) -> Response<Body> {
+fn as_page(torrents: &Torrents<'_>, entries: &[Entry]) -> Response<Body> {
+    let path = torrents.path;
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
     let title = if path.is_empty() { "Files".to_owned() } else { visible(&decoded) };
     let mut body = String::new();
@@ -53,7 +109,7 @@ fn as_page(path: &str, entries: &[Entry]) -> Response<Body> {
     }
     body.push_str(
         "<table>\n<thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Size</th>\
-         <th scope=\"col\">Changed (UTC)</th></tr></thead>\n<tbody>\n",
+         <th scope=\"col\">Changed (UTC)</th><th scope=\"col\">From peers</th></tr></thead>\n<tbody>\n",
     );
     for entry in entries {
         let mut name = html::escape(&visible(&String::from_utf8_lossy(&entry.name)));
@@ -63,9 +119,10 @@ fn as_page(path: &str, entries: &[Entry]) -> Response<Body> {
         let size = if entry.is_directory { "–".to_owned() } else { size(entry.size) };
         let _ = writeln!(
             body,
-            "<tr><td><a href=\"{}\"><bdi>{name}</bdi></a></td><td>{size}</td><td>{}</td></tr>",
+            "<tr><td><a href=\"{}\"><bdi>{name}</bdi></a></td><td>{size}</td><td>{}</td><td>{}</td></tr>",
             address(entry),
             date(entry.modified),
+            peers(torrents, entry),
         );
     }
     body.push_str("</tbody>\n</table>\n");
@@ -73,6 +130,26 @@ fn as_page(path: &str, entries: &[Entry]) -> Response<Body> {
         let _ = write!(body, "<p>Only the first {ENTRIES_MAX} entries are shown.</p>");
     }
     html::page(StatusCode::OK, &title, &body)
+}
+
+/// Ways to have it from peers.
+fn peers(torrents: &Torrents<'_>, entry: &Entry) -> String {
+    match torrents.status(entry) {
+        None => "–".to_owned(),
+        Some(Status::Failed(reason)) => format!("– ({})", html::escape(&visible(&reason))),
+        Some(Status::Hashing(progress)) => {
+            format!("being hashed: {} %, reload to see more", progress.percent())
+        }
+        Some(Status::Ready(metainfo)) => {
+            let (magnet, share) = torrents.links(entry, &metainfo).unwrap_or_default();
+            format!(
+                "<a href=\"{}\">on the page</a>, <a href=\"{}\">magnet</a>, <a href=\"/torrents/{}.torrent\">.torrent</a>",
+                html::escape(&share),
+                html::escape(&magnet),
+                torrents.path(entry)
+            )
+        }
+    }
 }
 
 /// Relative to the directory. Encoded as a whole, it cannot be taken for anything but a name.
@@ -169,6 +246,7 @@ mod tests {
             is_directory,
             size: 1,
             modified: SystemTime::UNIX_EPOCH,
+            version: String::new(),
         };
         assert_eq!(address(&entry(b"javascript:alert(1)", false)), "./javascript%3Aalert%281%29");
         assert_eq!(address(&entry(b"a b\xff\"", true)), "./a%20b%FF%22/");

@@ -26,7 +26,7 @@ use tracing::{info, warn};
 
 use self::body::{FileBody, Part, UnderWay};
 use self::directory::{Found, NotServed, OpenFile, Root};
-use self::listing::PATH_PART;
+use self::listing::{PATH_PART, Torrents};
 use self::range::{ByteRange, Ranges};
 use self::validator::Verdict;
 use crate::error::StartError;
@@ -73,11 +73,32 @@ impl Files {
         Ok(Self { root: Arc::new(root), downloads, of_address: PerAddress::new(DOWNLOADS_PER_ADDRESS) })
     }
 
+    /// The file at `path` (encoded), if there is one that is served. Blocks.
+    pub(crate) fn published(&self, path: &str) -> Option<Published> {
+        match self.root.find(path) {
+            Ok(Found::File(OpenFile { file, size, validator, name })) => {
+                Some(Published { file, size, version: validator.etag, name })
+            }
+            _ => None,
+        }
+    }
+
     /// A place for a download to this address.
     fn permit(&self, remote: IpAddr) -> Option<Permit> {
         let of_address = self.of_address.take(remote)?;
         Some(Permit { _all: self.downloads.clone().try_acquire_owned().ok()?, _of_address: of_address })
     }
+}
+
+/// A file that is served, open.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) file: std::fs::File,
+    pub(crate) size: u64,
+    /// Tells this version of it from others.
+    pub(crate) version: String,
+    /// The last part of its path, as text.
+    pub(crate) name: String,
 }
 
 /// Counts as one download until it is dropped.
@@ -131,7 +152,10 @@ pub(crate) async fn serve(
         Ok(Ok(Found::Directory(_))) if !path.is_empty() && !path.ends_with('/') => {
             moved(&format!("{}/", uri.path()))
         }
-        Ok(Ok(Found::Directory(entries))) => listing::respond(path.trim_end_matches('/'), &entries, &headers),
+        Ok(Ok(Found::Directory(entries))) => {
+            let torrents = Torrents::new(&state, path.trim_end_matches('/'), &uri, &headers);
+            listing::respond(&torrents, &entries, &uri, &headers)
+        }
         Ok(Ok(Found::File(file))) => {
             respond(file, &method, &headers, under_way, || files.permit(remote.ip()))
         }
@@ -233,7 +257,7 @@ fn content_range(range: ByteRange, size: u64) -> String {
 }
 
 /// Saved under its own name (RFC 6266): in ASCII for those who know no better, in UTF-8 for all others.
-fn disposition(name: &str) -> String {
+pub(crate) fn disposition(name: &str) -> String {
     let plain = |char: char| matches!(char, ' '..='~') && !matches!(char, '"' | '\\' | '%');
     let ascii: String = name.chars().map(|char| if plain(char) { char } else { '_' }).collect();
     format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{}", utf8_percent_encode(name, PATH_PART))

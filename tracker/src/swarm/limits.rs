@@ -31,7 +31,7 @@ pub struct Limits {
     pub members_per_address: usize,
     /// Members of one swarm.
     pub members_per_torrent: usize,
-    /// Members of all swarms together; about 250 bytes each, those reached by address about 190.
+    /// Members of all swarms together; about 250 bytes each, those reached by address about 170.
     pub members: usize,
     /// Offers of one socket that wait for an answer: 200 torrents with ten offers each.
     pub pending_per_socket: u32,

@@ -9,6 +9,7 @@ mod files;
 mod http_announce;
 mod page;
 mod process;
+mod publication;
 mod support;
 mod tls;
 mod udp_announce;
