@@ -5,6 +5,7 @@
 //! where torrents lie, [`net`] what goes over the network.
 
 pub mod client;
+mod clock;
 pub mod compare;
 pub mod create;
 pub mod hash;

@@ -11,6 +11,7 @@ use shared::metainfo::Metainfo;
 use super::pump::{Pump, Route};
 use crate::net::tcp::{self, Link};
 use crate::net::transport::{DataTransport, TransportError};
+use crate::net::web_seed::Fetch;
 use crate::storage::{Store, Work};
 
 impl Pump {
@@ -25,11 +26,14 @@ impl Pump {
                 self.routes.insert(conn, Route::Tcp(link.clone()));
                 tcp::dial(conn, address, link, self.reports.clone());
             }
-            Output::TrackerConnect { tracker, url: _ } => {
-                let reason = "trackers are not spoken to yet".to_owned();
-                self.next.push_back(Input::TrackerClosed { tracker, reason });
+            Output::TrackerConnect { tracker, url } => self.connect_tracker(tracker, url),
+            Output::TrackerSend { tracker, text } => {
+                if let Some(socket) = self.sockets.get(&tracker) {
+                    // One that has ended says so by its own report.
+                    let _ = socket.texts.send(text);
+                }
             }
-            Output::TrackerSend { .. } | Output::TrackerClose(_) => {}
+            Output::TrackerClose(tracker) => drop(self.sockets.remove(&tracker)),
             Output::Effect { id, effect } => {
                 self.remember(id, &effect);
                 self.effect(id, effect);
@@ -63,9 +67,9 @@ impl Pump {
                 let results = self.results.clone();
                 self.hashing.hash(blocks, move |digest| results.done(id, EffectResult::Digest(digest)));
             }
-            Effect::Announce { .. } | Effect::Fetch { .. } => {
-                let failure = EffectFailure::Unsupported("not built in yet".to_owned());
-                self.results.failed(id, failure);
+            Effect::Announce { url, request } => self.announce(id, url, request),
+            Effect::Fetch { conn, url, offset, length } => {
+                self.fetch(id, Fetch { conn, url, offset, length });
             }
         }
     }
@@ -130,6 +134,8 @@ impl Pump {
                     webrtc.send(conn, data);
                 }
             }
+            // Nothing is sent to a web seed but what is asked of it.
+            Some(Route::Fetch { .. }) => {}
             // It has closed, and the engine hears of it next.
             None => {}
         }
@@ -138,6 +144,11 @@ impl Pump {
     fn close(&mut self, conn: ConnId) {
         match self.routes.remove(&conn) {
             Some(Route::Tcp(link)) => link.close(),
+            Some(Route::Fetch { id, task }) => {
+                task.abort();
+                // Of one that was over by then the engine has heard already.
+                self.results.failed(id, EffectFailure::Failed("broken off".to_owned()));
+            }
             Some(Route::Channel) => {
                 if let Some(webrtc) = &self.webrtc {
                     webrtc.close(conn);

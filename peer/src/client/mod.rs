@@ -3,10 +3,10 @@
 //! One task takes in what happened, one thing after the other, and hands out what the engine wants done (`pump.rs`,
 //! `effects.rs`). Sockets, files and hashing are tasks and threads of their own, which tell it what came of it.
 
-mod clock;
 mod effects;
 mod options;
 mod pump;
+mod trackers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use shared::engine::{Config, Origin};
 
+use crate::net::tls::Trust;
 use crate::net::transport::StartTransport;
 use crate::storage::{self, Place};
 
@@ -20,6 +21,8 @@ pub struct Options {
     pub webrtc: Option<StartTransport>,
     /// Where downloads go.
     pub storage: storage::Options,
+    /// Whose certificates are believed, of trackers and web seeds.
+    pub trust: Trust,
 }
 
 impl Options {
@@ -31,6 +34,7 @@ impl Options {
             listen: Some(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0)),
             webrtc: None,
             storage: storage::Options::new(directory),
+            trust: Trust::default(),
         }
     }
 }
@@ -42,6 +46,7 @@ impl fmt::Debug for Options {
             .field("listen", &self.listen)
             .field("webrtc", &self.webrtc.is_some())
             .field("storage", &self.storage)
+            .field("unverified", &self.trust.unverified)
             .finish()
     }
 }
@@ -105,6 +110,9 @@ pub enum StartError {
     /// WebRTC cannot be had.
     #[error("WebRTC: {0}")]
     Webrtc(#[from] crate::net::transport::TransportError),
+    /// A certificate that is to be believed is none.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
     /// The system gives no random bytes.
     #[error("no random bytes: {0}")]
     Random(std::io::Error),

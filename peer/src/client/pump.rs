@@ -4,19 +4,26 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use shared::bitfield::Bitfield;
 use shared::engine::{Command, Effect, EffectFailure, EffectResult, Engine, Event, Input, Output, Snapshot};
-use shared::id::{ConnId, EffectId, InfoHash, PeerId};
+use shared::id::{ConnId, EffectId, InfoHash, PeerId, TrackerId};
 use shared::metainfo::Metainfo;
+use shared::rng::Rng;
 use shared::time::Instant;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio_util::task::TaskTracker;
 
-use super::clock::Clock;
 use super::options::{Options, StartError};
+use crate::clock::Clock;
 use crate::hash::Pool;
 use crate::net::counters::Counters;
+use crate::net::guard::Guard;
+use crate::net::http::Http;
 use crate::net::tcp::{self, Link, Links};
+use crate::net::tls;
+use crate::net::tracker_socket::Heard;
 use crate::net::transport::{DataTransport, Reports};
 use crate::storage::{self, Place, Store};
 
@@ -40,6 +47,16 @@ pub(super) struct Pump {
     pub(super) clock: Clock,
     pub(super) deadline: Option<Instant>,
     pub(super) events: broadcast::Sender<Event>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) guard: Guard,
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) http: Http,
+    /// For what is drawn outside of the engine: transactions of UDP trackers.
+    pub(super) rng: Rng,
+    pub(super) sockets: BTreeMap<TrackerId, Socket>,
+    pub(super) sockets_made: u64,
+    /// Sockets of trackers that are open, or say goodbye.
+    pub(super) talking: TaskTracker,
     pub(super) places: BTreeMap<InfoHash, Place>,
     pub(super) storage: storage::Options,
     pub(super) stores: BTreeMap<InfoHash, Store>,
@@ -49,7 +66,7 @@ pub(super) struct Pump {
     /// Inputs that came of doing what the engine said; taken in before anything else.
     pub(super) next: VecDeque<Input>,
     pub(super) results: Results,
-    results_arriving: mpsc::UnboundedReceiver<Input>,
+    results_arriving: mpsc::UnboundedReceiver<Told>,
     pub(super) reports: Reports,
     links: Links,
     reports_arriving: mpsc::Receiver<Input>,
@@ -66,6 +83,22 @@ pub(super) enum Route {
     Channel,
     /// TCP.
     Tcp(Link),
+    /// A web seed that is being fetched from.
+    Fetch { id: EffectId, task: AbortHandle },
+}
+
+/// The socket of a tracker: the next one of the same tracker has another number.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) number: u64,
+    pub(super) texts: mpsc::UnboundedSender<String>,
+}
+
+/// Something that came of what the engine asked for.
+#[derive(Debug)]
+pub(super) enum Told {
+    Input(Input),
+    Heard { tracker: TrackerId, number: u64, heard: Heard },
 }
 
 /// A started pump, and what its handles tell.
@@ -76,7 +109,7 @@ pub(super) struct Started {
 
 /// Where effects say what came of them. How many wait is bounded by the engine: it has so many under way.
 #[derive(Clone, Debug)]
-pub(super) struct Results(mpsc::UnboundedSender<Input>);
+pub(super) struct Results(mpsc::UnboundedSender<Told>);
 
 impl Results {
     /// Tells what came of an effect; nobody may be left to hear it.
@@ -88,8 +121,12 @@ impl Results {
         self.done(id, EffectResult::Failed(failure));
     }
 
-    pub(super) fn input(&self, input: Input) {
-        let _ = self.0.send(input);
+    fn input(&self, input: Input) {
+        self.tell(Told::Input(input));
+    }
+
+    pub(super) fn tell(&self, told: Told) {
+        let _ = self.0.send(told);
     }
 }
 
@@ -99,10 +136,12 @@ impl Pump {
         events: broadcast::Sender<Event>,
         counters: Arc<Counters>,
     ) -> Result<Started, StartError> {
-        let Options { engine: mut config, listen, webrtc, storage } = options;
+        let Options { engine: mut config, listen, webrtc, storage, trust } = options;
+        let guard = Guard { private: config.private_addresses };
+        let tls = tls::client(&trust, &[b"http/1.1"])?;
         let (results, results_arriving) = mpsc::unbounded_channel();
         let (reports, reports_arriving) = mpsc::channel(REPORTS_QUEUED);
-        let reports = Reports::new(reports, counters);
+        let reports = Reports::new(reports, Arc::clone(&counters));
         let webrtc = webrtc.map(|start| start(reports.clone())).transpose()?;
         config.offers = webrtc.is_some();
         let listener = match listen {
@@ -123,6 +162,14 @@ impl Pump {
             clock,
             deadline: None,
             events,
+            counters,
+            guard,
+            http: Http::new(guard, Arc::clone(&tls)),
+            tls,
+            rng: Rng::from_seed(seed()?),
+            sockets: BTreeMap::new(),
+            sockets_made: 0,
+            talking: TaskTracker::new(),
             storage,
             stores: BTreeMap::new(),
             hashing: Arc::new(Pool::start()),
@@ -166,7 +213,7 @@ impl Pump {
                     None => return,
                 },
                 _ = self.results_arriving.recv_many(&mut results, 256) => {
-                    results.drain(..).for_each(|input| self.input(input));
+                    results.drain(..).for_each(|told| self.told(told));
                 }
                 _ = self.reports_arriving.recv_many(&mut reports, REPORTS_QUEUED) => {
                     reports.drain(..).for_each(|input| self.input(input));
@@ -185,6 +232,10 @@ impl Pump {
         if let Some(listening) = &self.listening {
             listening.abort();
         }
+        // What was given to them leaves first.
+        drop(self.sockets);
+        self.talking.close();
+        self.talking.wait().await;
         if let Some(webrtc) = &self.webrtc {
             webrtc.shutdown().await;
         }
@@ -206,6 +257,17 @@ impl Pump {
             Arrival::Shutdown(answer) => {
                 self.ending = Some(answer);
                 self.input(Input::Command(Command::Shutdown));
+            }
+        }
+    }
+
+    fn told(&mut self, told: Told) {
+        match told {
+            Told::Input(input) => self.input(input),
+            Told::Heard { tracker, number, heard } => {
+                if let Some(input) = self.heard(tracker, number, heard) {
+                    self.input(input);
+                }
             }
         }
     }

@@ -1,0 +1,66 @@
+//! Trackers, and web seeds: what is asked over HTTP, UDP and WebSocket.
+
+use std::sync::Arc;
+
+use shared::engine::Input;
+use shared::id::{EffectId, TrackerId};
+use shared::tracker::AnnounceRequest;
+use tokio::sync::mpsc;
+
+use super::pump::{Pump, Route, Socket, Told};
+use crate::net::tracker_socket::{self, Heard};
+use crate::net::web_seed::{Fetch, fetch};
+use crate::net::{tracker_http, tracker_udp};
+
+impl Pump {
+    pub(super) fn announce(&self, id: EffectId, url: String, request: Box<AnnounceRequest>) {
+        let (results, counters) = (self.results.clone(), Arc::clone(&self.counters));
+        if url.starts_with("udp:") {
+            let (guard, clock) = (self.guard, self.clock);
+            let rng = self.rng.fork(&format!("udp tracker {id}"));
+            tokio::spawn(async move {
+                results.done(id, tracker_udp::announce(guard, clock, &url, request, rng, &counters).await);
+            });
+        } else {
+            let http = self.http.clone();
+            tokio::spawn(async move {
+                results.done(id, tracker_http::announce(&http, &url, &request, &counters).await);
+            });
+        }
+    }
+
+    pub(super) fn fetch(&mut self, id: EffectId, what: Fetch) {
+        let (reports, http) = (self.reports.clone(), self.http.clone());
+        let conn = what.conn;
+        let fetching = tokio::spawn(async move {
+            let result = fetch(&http, &what, &reports).await;
+            // The way that the bytes took, so that it comes after them.
+            let _ = reports.tell(Input::EffectDone { id, result }).await;
+        });
+        self.routes.insert(conn, Route::Fetch { id, task: fetching.abort_handle() });
+    }
+
+    pub(super) fn connect_tracker(&mut self, tracker: TrackerId, url: String) {
+        self.sockets_made += 1;
+        let number = self.sockets_made;
+        let (texts, given) = mpsc::unbounded_channel();
+        self.sockets.insert(tracker, Socket { number, texts });
+        let results = self.results.clone();
+        let heard = move |heard| results.tell(Told::Heard { tracker, number, heard });
+        let (guard, tls, counters) = (self.guard, Arc::clone(&self.tls), Arc::clone(&self.counters));
+        self.talking.spawn(tracker_socket::run(guard, tls, url, given, heard, counters));
+    }
+
+    /// What a socket told, unless it is no longer the tracker's.
+    pub(super) fn heard(&mut self, tracker: TrackerId, number: u64, heard: Heard) -> Option<Input> {
+        self.sockets.get(&tracker).filter(|socket| socket.number == number)?;
+        Some(match heard {
+            Heard::Opened => Input::TrackerOpened(tracker),
+            Heard::Text(text) => Input::TrackerMessage { tracker, text },
+            Heard::Closed(reason) => {
+                self.sockets.remove(&tracker);
+                Input::TrackerClosed { tracker, reason }
+            }
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! The WebSocket of a tracker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use rustls::ClientConfig;
+use shared::limits::TRACKER_MESSAGE_MAX;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use super::counters::Counters;
+use super::guard::Guard;
+use super::http::stream;
+
+/// How long the handshake may take, and a message to leave.
+const WITHIN: Duration = Duration::from_secs(15);
+
+/// What a tracker's socket tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Opened,
+    Text(String),
+    /// In words for a person; the last.
+    Closed(String),
+}
+
+/// Opens a socket and sends what comes from `texts`, until that ends: then it says goodbye, and tells nothing more.
+pub(crate) async fn run(
+    guard: Guard,
+    tls: Arc<ClientConfig>,
+    url: String,
+    mut texts: mpsc::UnboundedReceiver<String>,
+    heard: impl Fn(Heard) + Send,
+    counters: Arc<Counters>,
+) {
+    if let Err(reason) = talk(guard, &tls, &url, &mut texts, &heard, &counters).await {
+        heard(Heard::Closed(reason));
+    }
+}
+
+async fn talk(
+    guard: Guard,
+    tls: &Arc<ClientConfig>,
+    url: &str,
+    texts: &mut mpsc::UnboundedReceiver<String>,
+    heard: &(impl Fn(Heard) + Send),
+    counters: &Counters,
+) -> Result<(), String> {
+    let bad = || format!("expected a ws or wss URL with a host, got {url:?}");
+    let uri: http::Uri = url.parse().map_err(|_| bad())?;
+    let host = uri.host().ok_or_else(bad)?;
+    let secure = match uri.scheme_str() {
+        Some("ws") => false,
+        Some("wss") => true,
+        _ => return Err(bad()),
+    };
+    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let opened = stream(guard, tls, host, port, secure).await.map_err(|error| error.to_string())?;
+    let bound = Some(TRACKER_MESSAGE_MAX);
+    let config = WebSocketConfig::default().max_message_size(bound).max_frame_size(bound);
+    let shaken = timeout(WITHIN, client_async_with_config(url, opened, Some(config))).await;
+    let shaken = shaken.map_err(|_| "the tracker did not answer in time".to_owned())?;
+    let (mut socket, _) = shaken.map_err(|error| error.to_string())?;
+    heard(Heard::Opened);
+    loop {
+        tokio::select! {
+            text = texts.recv() => {
+                let Some(text) = text else {
+                    let _ = timeout(WITHIN, socket.close(None)).await;
+                    return Ok(());
+                };
+                counters.tracker.add_sent(text.len());
+                let sent = timeout(WITHIN, socket.send(Message::text(text))).await;
+                sent.map_err(|_| "the tracker takes nothing".to_owned())?.map_err(|error| error.to_string())?;
+            }
+            message = socket.next() => match message {
+                Some(Ok(Message::Text(text))) => {
+                    counters.tracker.add_received(text.len());
+                    heard(Heard::Text(text.as_str().to_owned()));
+                }
+                // Pings are answered by the library. Trackers say nothing in binary.
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Close(frame))) => {
+                    return Err(frame.map_or_else(String::new, |frame| frame.reason.chars().take(200).collect()));
+                }
+                Some(Err(error)) => return Err(error.to_string()),
+                None => return Err("the tracker closed the socket".to_owned()),
+            },
+        }
+    }
+}
