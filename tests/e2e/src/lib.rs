@@ -5,6 +5,7 @@ pub mod cdp;
 pub mod channel;
 pub mod files;
 pub mod firefox;
+pub mod foreign;
 pub mod memory;
 pub mod netns;
 pub mod page;

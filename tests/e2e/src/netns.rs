@@ -7,6 +7,9 @@ use std::process::{Command, Stdio};
 /// Address of the machine on the simulated LAN.
 pub const LAN_ADDRESS: &str = "10.77.0.1";
 
+/// Further addresses of it, for programs that tell peers apart by address alone.
+pub const PEER_ADDRESSES: [&str; 3] = ["10.77.0.2", "10.77.0.3", "10.77.0.4"];
+
 /// Set in the environment of the re-executed program.
 const INSIDE: &str = "PIECEMEAL_E2E_NETNS";
 
@@ -16,6 +19,7 @@ const SETUP: &str = "set -e
 ip link set lo up
 ip link add pm0 type veth peer name pm1
 ip addr add 10.77.0.1/24 dev pm0
+for last in 2 3 4; do ip addr add 10.77.0.$last/24 dev pm0; done
 ip link set pm0 up
 ip link set pm1 up
 ip route add default dev pm0

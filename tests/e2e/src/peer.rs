@@ -18,6 +18,15 @@ const EXECUTABLE: &str = "PIECEMEAL_PEER_EXECUTABLE";
 /// How long a seed may take to hash its files.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
+/// Which kind of peers it speaks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Browsers, and native peers that can be introduced as they are.
+    WebRtc,
+    /// All other BitTorrent programs.
+    Tcp,
+}
+
 /// A running `peer seed`; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Seed {
@@ -25,8 +34,8 @@ pub struct Seed {
     lines: Lines<BufReader<ChildStdout>>,
     /// Magnet link of what is shared.
     pub magnet: String,
-    /// Link of the page.
-    pub link: String,
+    /// Link of the page, if its tracker has one.
+    pub link: Option<String>,
 }
 
 /// What `peer download` reported.
@@ -61,8 +70,8 @@ pub fn executable() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The executable with what all verbs take; its log goes to `scratch`, which is kept when a test fails.
-fn command(verb: &str, scratch: &Path) -> Result<Command> {
+/// The executable with what seeding and downloading take; its log goes to `scratch`, which is kept when a test fails.
+fn command(verb: &str, transport: Transport, scratch: &Path) -> Result<Command> {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(scratch.join("peer.log"))?;
     let mut command = Command::new(executable()?);
     // Some variables of the harness are flags of the peer.
@@ -71,8 +80,12 @@ fn command(verb: &str, scratch: &Path) -> Result<Command> {
             command.env_remove(name);
         }
     }
+    let transport = match transport {
+        Transport::WebRtc => "webrtc",
+        Transport::Tcp => "tcp",
+    };
     command
-        .args([verb, "--json-lines", "--transport", "webrtc", "--log", "warn,peer=debug"])
+        .args([verb, "--json-lines", "--transport", transport, "--log", "warn,peer=debug"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)
@@ -83,19 +96,28 @@ fn command(verb: &str, scratch: &Path) -> Result<Command> {
 impl Seed {
     /// Seeds a file or folder over WebRTC, and waits until it says so.
     pub async fn start(path: &Path, announce: &str, scratch: &Path) -> Result<Self> {
-        let mut process = command("seed", scratch)?
-            .args(["--no-qr", "--tracker", announce])
+        Self::start_over(Transport::WebRtc, path, &["--tracker", announce], scratch).await
+    }
+
+    /// Seeds a file or folder over one kind of transport, and waits until it says so.
+    pub async fn start_over(
+        transport: Transport,
+        path: &Path,
+        arguments: &[&str],
+        scratch: &Path,
+    ) -> Result<Self> {
+        let mut process = command("seed", transport, scratch)?
+            .arg("--no-qr")
+            .args(arguments)
             .arg(path)
             .spawn()
             .context("starting the peer")?;
         let output = process.stdout.take().context("the peer has no output")?;
         let mut lines = BufReader::new(output).lines();
         let sharing = tokio::time::timeout(READY_WITHIN, sharing(&mut lines)).await??;
-        let text = |name: &str| {
-            let text = sharing[name].as_str().map(str::to_owned);
-            text.with_context(|| format!("expected {name} in {sharing}"))
-        };
-        Ok(Self { magnet: text("magnet")?, link: text("page_link")?, process, lines })
+        let text = |name: &str| sharing[name].as_str().map(str::to_owned);
+        let magnet = text("magnet").with_context(|| format!("expected a magnet link in {sharing}"))?;
+        Ok(Self { magnet, link: text("page_link"), process, lines })
     }
 
     /// Ends it as Ctrl+C does; gives the payload bytes that it gave.
@@ -127,9 +149,21 @@ async fn sharing(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<Value> {
 
 /// Downloads what a link names into `directory`, over WebRTC, and waits for the end.
 pub async fn download(link: &str, announce: &str, directory: &Path, within: Duration) -> Result<Report> {
+    download_over(Transport::WebRtc, link, &["--tracker", announce], directory, within).await
+}
+
+/// Downloads what a link or `.torrent` names into `directory`, over one kind of transport, and waits for the end.
+pub async fn download_over(
+    transport: Transport,
+    link: &str,
+    arguments: &[&str],
+    directory: &Path,
+    within: Duration,
+) -> Result<Report> {
     let scratch = directory.parent().context("expected a directory inside the test's")?;
-    let download = command("download", scratch)?
-        .args(["--tracker", announce, "--out"])
+    let download = command("download", transport, scratch)?
+        .args(arguments)
+        .arg("--out")
         .arg(directory)
         .arg(link)
         .output();
@@ -141,4 +175,18 @@ pub async fn download(link: &str, announce: &str, directory: &Path, within: Dura
     ensure!(done.status.success(), "the native download ended with {}: {said}", done.status);
     let last = said.lines().last().context("the peer said nothing")?;
     serde_json::from_str(last).with_context(|| last.to_owned())
+}
+
+/// Makes the `.torrent` of a path, and gives its info-hash.
+pub async fn create(path: &Path, torrent: &Path, announce: &[&str]) -> Result<String> {
+    let mut command = Command::new(executable()?);
+    command.args(["create", "--json", "--out"]).arg(torrent);
+    announce.iter().for_each(|url| {
+        command.args(["--tracker", url]);
+    });
+    let done = command.arg(path).output().await.context("starting the peer")?;
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    ensure!(done.status.success(), "peer create ended with {}: {said}", done.status);
+    let said: Value = serde_json::from_str(&said).with_context(|| said.clone())?;
+    said["info_hash"].as_str().map(str::to_owned).with_context(|| format!("no info_hash in {said}"))
 }

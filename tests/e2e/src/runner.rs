@@ -16,7 +16,7 @@ use crate::browser::{Driver, Options, Profile};
 use crate::netns::{self, Network};
 use crate::site::Site;
 use crate::tracker::{self, Tracker};
-use crate::{files, stock, target};
+use crate::{files, foreign, peer, stock, target};
 
 /// What a test is.
 pub type Body = Box<dyn Fn(Arc<Context>) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>>;
@@ -230,7 +230,10 @@ pub fn main(tests: Vec<Test>) -> ExitCode {
         tests.iter().for_each(|test| println!("{}", test.name));
         return ExitCode::SUCCESS;
     }
-    let prepared = Tracker::executable().and_then(|_| stock::install());
+    let prepared = Tracker::executable()
+        .and_then(|_| peer::executable())
+        .and_then(|_| foreign::install_libtorrent())
+        .and_then(|()| stock::install());
     let webtorrent = match prepared {
         Ok(path) => path,
         Err(error) => {

@@ -6,6 +6,8 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 use clap::Subcommand;
 
+use super::build;
+use crate::page::Flavour;
 use crate::shell;
 use crate::workspace::Workspace;
 
@@ -29,16 +31,15 @@ enum Bench {
 impl Args {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<ExitCode> {
         let Bench::Compare { arguments } = self.bench;
-        let mut build = workspace.cargo();
-        build.args(["build", "--release", "--package", "tracker", "--package", "peer"]);
-        shell::run(&mut build, "building tracker and peer (the first time takes some minutes)")?;
+        build::tracker(workspace, Flavour::Release)?;
+        let peer = build::peer(workspace, Flavour::Release)?;
         let report = |name: &str| workspace.target.join(name);
         let files: [(&str, PathBuf); 3] = [
             ("--html", report("compare.html")),
             ("--json-file", report("compare.json")),
             ("--csv", report("compare.csv")),
         ];
-        let mut compare = Command::new(workspace.target.join("release").join("peer"));
+        let mut compare = Command::new(peer);
         compare.arg("compare");
         for (flag, path) in &files {
             compare.arg(flag).arg(path);

@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the page, and the tracker with the page inside.
+//! `cargo xtask build`: the page, the tracker with the page inside, and the peer for the command line.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use crate::shell;
 use crate::wasm_toolchain::Preference;
 use crate::workspace::Workspace;
 
-/// Build the page into dist/ and the tracker, with the page embedded, into target/release/
+/// Build the page into dist/, and into target/release/ the tracker, with the page embedded, and the peer
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Build in a fraction of the time: little optimisation, nothing compressed, tracker in target/debug/
@@ -29,7 +29,8 @@ impl Args {
         page::build(workspace, flavour, &self.toolchain)?;
         if !self.page_only {
             let tracker = tracker(workspace, flavour)?;
-            shell::say(&format!("built {}", workspace.display(&tracker)));
+            let peer = peer(workspace, flavour)?;
+            shell::say(&format!("built {} and {}", workspace.display(&tracker), workspace.display(&peer)));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -37,8 +38,17 @@ impl Args {
 
 /// Compiles the tracker around `dist/` and returns its executable.
 pub(crate) fn tracker(workspace: &Workspace, flavour: Flavour) -> Result<PathBuf> {
+    program(workspace, flavour, "tracker", "the first time 3 to 6 minutes on two cores, then seconds")
+}
+
+/// Compiles the peer for the command line and returns its executable.
+pub(crate) fn peer(workspace: &Workspace, flavour: Flavour) -> Result<PathBuf> {
+    program(workspace, flavour, "peer", "the first time 2 to 4 minutes on two cores, then seconds")
+}
+
+fn program(workspace: &Workspace, flavour: Flavour, name: &str, takes: &str) -> Result<PathBuf> {
     let mut cargo = workspace.cargo();
-    cargo.args(["build", "--package", "tracker", "--bin", "tracker"]);
+    cargo.args(["build", "--package", name, "--bin", name]);
     let directory = match flavour {
         Flavour::Release => {
             cargo.arg("--release");
@@ -46,9 +56,6 @@ pub(crate) fn tracker(workspace: &Workspace, flavour: Flavour) -> Result<PathBuf
         }
         Flavour::Dev => "debug",
     };
-    shell::run(
-        &mut cargo,
-        "tracker: cargo build (the first time 3 to 6 minutes on two cores, then seconds)",
-    )?;
-    Ok(workspace.target.join(directory).join(format!("tracker{}", std::env::consts::EXE_SUFFIX)))
+    shell::run(&mut cargo, &format!("{name}: cargo build ({takes})"))?;
+    Ok(workspace.target.join(directory).join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
 }

@@ -54,9 +54,9 @@ enum Area {
     LintWeb,
     /// The page's storage in a worker of a real browser
     Storage,
-    /// The page and the tracker in release
+    /// The page, the tracker and the peer in release
     Build,
-    /// The page in real browsers
+    /// The page in real browsers, the peer beside those of others
     Browser,
 }
 
@@ -133,6 +133,7 @@ impl Args {
             Area::Build => {
                 page::build(workspace, Flavour::Release, &self.toolchain)?;
                 build::tracker(workspace, Flavour::Release)?;
+                build::peer(workspace, Flavour::Release)?;
                 Ok(Outcome::Ran(Tally { passed: 1, failed: 0 }))
             }
             Area::Browser => self.browser(workspace),
@@ -181,9 +182,12 @@ impl Args {
 
     fn browser(&self, workspace: &Workspace) -> Result<Outcome> {
         install_browsers()?;
+        install_peers()?;
         let tracker = build::tracker(workspace, Flavour::Release)?;
+        let peer = build::peer(workspace, Flavour::Release)?;
         let mut cargo = workspace.cargo();
-        cargo.args(["test", "--package", "e2e", "--no-fail-fast"]).env("PIECEMEAL_TRACKER", tracker);
+        cargo.args(["test", "--package", "e2e", "--no-fail-fast"]);
+        cargo.env("PIECEMEAL_TRACKER", tracker).env("PIECEMEAL_PEER_EXECUTABLE", peer);
         if !self.browser.is_empty() {
             // The filters are for the target that has browsers; the others would not know what to do with them.
             cargo.args(["--test", "browser", "--"]).args(&self.browser);
@@ -236,6 +240,17 @@ fn install_browsers() -> Result<()> {
     }
     let packages = ["chromium", "chromium-driver", "firefox-esr", "fonts-dejavu-core"];
     apt::install(&packages, "to test the page in real browsers")
+}
+
+/// BitTorrent programs of others, to meet ours.
+fn install_peers() -> Result<()> {
+    let missing = ["aria2c", "transmission-cli"].into_iter().any(|program| shell::which(program).is_none());
+    let venv = shell::output(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_some();
+    if !missing && venv {
+        return Ok(());
+    }
+    let packages = ["aria2", "transmission-cli", "python3-venv"];
+    apt::install(&packages, "to meet other BitTorrent programs")
 }
 
 /// What ran, and how it went.

@@ -1,6 +1,7 @@
 //! The browser tests, see `e2e::runner`.
 
 mod firefox;
+mod foreign;
 mod http;
 mod interop;
 mod native;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         obstacles::tests(),
         native::tests(),
         firefox::tests(),
+        foreign::tests(),
     ];
     runner::main(groups.into_iter().flatten().collect())
 }

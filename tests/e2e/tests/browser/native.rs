@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use e2e::channel::{Offerer, Pair};
 use e2e::page::{self, By};
 use e2e::peer::{Report, Seed};
@@ -88,7 +88,7 @@ async fn seed_to(context: Arc<Context>, options: browser::Options) -> Result<()>
     let (file, sha256) = context.file("native.bin", LENGTH, 70)?;
     let seed = Seed::start(&file, &tracker.announce(), context.scratch()).await?;
     let tab = context.profile_with("page", &options).await?.tab().await?;
-    page::download(&tab, &seed.link).await?;
+    page::download(&tab, seed.link.as_deref().context("no link of the page")?).await?;
     page::complete(&tab, LONG).await?;
     let (name, saved) = page::save(&tab, "native.bin", LONG).await?;
     ensure!(name == "native.bin", "the browser would save it as {name}");
