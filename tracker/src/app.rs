@@ -16,7 +16,7 @@ use tracing::info;
 use crate::frontend::{http as http_frontend, ws};
 use crate::listener::Place;
 use crate::state::AppState;
-use crate::{files, host, publication, routes};
+use crate::{files, publication, routes};
 
 /// All of the tracker behind one service. Requests need a `ConnectInfo<SocketAddr>`.
 pub(crate) fn app(state: Arc<AppState>) -> Router {
@@ -38,8 +38,7 @@ pub(crate) fn app(state: Arc<AppState>) -> Router {
 }
 
 async fn page(State(state): State<Arc<AppState>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
-    let origins = host::host(&uri, &headers).map(|host| state.origins(host)).unwrap_or_default();
-    state.page.respond(&method, uri.path(), &headers, &origins)
+    state.page.respond(&method, uri.path(), &headers)
 }
 
 /// Takes every WebSocket, whatever its path: announce URLs in the wild end in `/`, `/announce` and anything else. And

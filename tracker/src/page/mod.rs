@@ -69,14 +69,8 @@ impl Page {
         }
     }
 
-    /// Answers a request for `path`, which begins with a slash. The page may fetch from `origins`.
-    pub(crate) fn respond(
-        &self,
-        method: &Method,
-        path: &str,
-        headers: &HeaderMap,
-        origins: &[String],
-    ) -> Response<Body> {
+    /// Answers a request for `path`, which begins with a slash.
+    pub(crate) fn respond(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Body> {
         if method != Method::GET && method != Method::HEAD {
             return html::method_not_allowed("GET, HEAD");
         }
@@ -85,7 +79,7 @@ impl Page {
             name => name,
         };
         let response = match self.asset(name) {
-            Some(asset) => asset.respond(headers, origins),
+            Some(asset) => asset.respond(headers),
             None if name == "index.html" => html::page_not_built(),
             None => html::not_found(),
         };
@@ -129,7 +123,7 @@ impl Asset {
         self
     }
 
-    fn respond(&self, request: &HeaderMap, origins: &[String]) -> Response<Body> {
+    fn respond(&self, request: &HeaderMap) -> Response<Body> {
         let accepts = |coding| accepts(request, coding);
         let (body, coding) = match (&self.brotli, &self.gzip) {
             (Some(brotli), _) if accepts("br") => (brotli, Some("br")),
@@ -164,7 +158,7 @@ impl Asset {
             set(header::CONTENT_ENCODING, coding);
         }
         if let Some(policy) = &self.csp {
-            set(header::CONTENT_SECURITY_POLICY, &csp::with_origins(policy, origins));
+            set(header::CONTENT_SECURITY_POLICY, policy);
             set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
             set(HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()");
         }
