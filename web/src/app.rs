@@ -12,6 +12,8 @@ use crate::components::help::Help;
 use crate::components::toast::Toast;
 use crate::components::watch::{Spoken, Watches};
 use crate::intake::Given;
+use crate::pages::compare::ComparePage;
+use crate::pages::compare_tab::{ReceiverPage, SeederPage};
 use crate::pages::settings::SettingsPage;
 use crate::pages::share::SharePage;
 use crate::pages::transfer::TransferPage;
@@ -48,6 +50,9 @@ pub fn App() -> impl IntoView {
             {move || match ui.route.get() {
                 Route::Share(info_hash) => view! { <SharePage info_hash/> }.into_any(),
                 Route::Transfers => view! { <TransfersPage/> }.into_any(),
+                Route::Compare => view! { <ComparePage/> }.into_any(),
+                Route::Receive(room) => view! { <ReceiverPage room/> }.into_any(),
+                Route::Seed(room) => view! { <SeederPage room/> }.into_any(),
                 Route::Settings => view! { <SettingsPage/> }.into_any(),
                 Route::Link(link) => view! { <TransferPage link/> }.into_any(),
             }}
@@ -143,6 +148,7 @@ fn key(ui: Ui, event: &web_sys::KeyboardEvent) {
         "p" | "P" => pause_or_resume(ui),
         "1" => ui.show(Route::Share(None)),
         "2" => ui.show(Route::Transfers),
+        "3" => ui.show(Route::Compare),
         _ => return,
     }
     event.prevent_default();

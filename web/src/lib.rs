@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod client;
+pub mod compare;
 pub mod components;
 pub mod document;
 pub mod engine;

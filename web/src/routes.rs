@@ -4,6 +4,8 @@
 
 use shared::id::InfoHash;
 
+use crate::compare::room;
+
 /// A view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -11,6 +13,12 @@ pub enum Route {
     Share(Option<InfoHash>),
     /// The list of everything.
     Transfers,
+    /// The same bytes over each protocol, measured.
+    Compare,
+    /// A tab that receives for a comparison in another tab, in the room of this name.
+    Receive(String),
+    /// A tab that seeds for one.
+    Seed(String),
     /// What this browser can do, and what may be chosen.
     Settings,
     /// A link to open: everything that is none of the above, as text, to be parsed where the reason can be shown.
@@ -24,11 +32,21 @@ impl Route {
         match fragment {
             "" | "/" | "/share" => Self::Share(None),
             "/transfers" => Self::Transfers,
+            "/compare" => Self::Compare,
             "/settings" => Self::Settings,
-            _ => match fragment.strip_prefix("/share/").and_then(|hash| hash.parse().ok()) {
-                Some(hash) => Self::Share(Some(hash)),
-                None => Self::Link(fragment.to_owned()),
-            },
+            _ => Self::parse_more(fragment).unwrap_or_else(|| Self::Link(fragment.to_owned())),
+        }
+    }
+
+    /// Views that are about something.
+    fn parse_more(fragment: &str) -> Option<Self> {
+        let room = |name: &str| room::is_name(name).then(|| name.to_owned());
+        if let Some(name) = fragment.strip_prefix("/compare/receive/") {
+            room(name).map(Self::Receive)
+        } else if let Some(name) = fragment.strip_prefix("/compare/seed/") {
+            room(name).map(Self::Seed)
+        } else {
+            fragment.strip_prefix("/share/")?.parse().ok().map(|hash| Self::Share(Some(hash)))
         }
     }
 
@@ -38,6 +56,9 @@ impl Route {
             Self::Share(None) => "/share".to_owned(),
             Self::Share(Some(hash)) => ["/share/", &hash.to_string()].concat(),
             Self::Transfers => "/transfers".to_owned(),
+            Self::Compare => "/compare".to_owned(),
+            Self::Receive(room) => ["/compare/receive/", room].concat(),
+            Self::Seed(room) => ["/compare/seed/", room].concat(),
             Self::Settings => "/settings".to_owned(),
             Self::Link(link) => link.clone(),
         }
@@ -55,6 +76,9 @@ mod tests {
             Route::Share(None),
             Route::Share(Some(hash)),
             Route::Transfers,
+            Route::Compare,
+            Route::Receive("0123456789abcdef0123456789abcdef".to_owned()),
+            Route::Seed("0123456789abcdef0123456789abcdef".to_owned()),
             Route::Settings,
             Route::Link(hash.to_string()),
             Route::Link("magnet:?xt=urn:btih:a5".to_owned()),
@@ -66,6 +90,7 @@ mod tests {
     #[test]
     fn what_is_no_view_is_a_link_however_broken() {
         assert_eq!(Route::parse("#/share/nonsense"), Route::Link("/share/nonsense".to_owned()));
+        assert_eq!(Route::parse("#/compare/seed/x y"), Route::Link("/compare/seed/x y".to_owned()));
         assert_eq!(Route::parse("#x"), Route::Link("x".to_owned()));
         assert_eq!(Route::parse("#"), Route::Share(None));
     }

@@ -1,5 +1,7 @@
 //! Every word that a person reads, in one table: so that it can be checked, and translated, in one place.
 
+pub mod compare;
+
 use shared::engine::EffectFailure;
 
 use crate::units;
@@ -7,6 +9,7 @@ use crate::units;
 pub const NAME: &str = "Piecemeal";
 pub const SHARE: &str = "Share";
 pub const TRANSFERS: &str = "Transfers";
+pub const COMPARE: &str = compare::COMPARE;
 pub const SETTINGS: &str = "Settings";
 pub const SKIP: &str = "Skip to content";
 
@@ -315,13 +318,14 @@ pub fn in_memory(cap: u64) -> String {
 }
 
 /// Keys and what they do.
-pub const KEYS: [(&str, &str); 8] = [
+pub const KEYS: [(&str, &str); 9] = [
     ("D", "choose files to share"),
     ("Ctrl+V", "share pasted files, or open a pasted link"),
     ("C", "copy the link in view"),
     ("P", "pause or resume the transfer in view"),
     ("1", "Share"),
     ("2", "Transfers"),
+    ("3", "Compare"),
     ("?", "this list"),
     ("Esc", "close it"),
 ];

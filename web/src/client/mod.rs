@@ -7,6 +7,7 @@ mod site;
 mod state;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures_channel::oneshot;
@@ -14,12 +15,13 @@ use gloo_timers::callback::Interval;
 use leptos::prelude::*;
 use send_wrapper::SendWrapper;
 use shared::engine::Command;
-use shared::id::InfoHash;
+use shared::id::{ConnId, InfoHash};
 use shared::magnet::Link;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::PageTransitionEvent;
 
+use crate::compare::wire::Traffic;
 use crate::net::rtc;
 use crate::platform::listener::Listener;
 use crate::platform::scope;
@@ -28,6 +30,7 @@ use crate::text;
 use bridge::Bridge;
 pub(crate) use bridge::WORKER_URL;
 use save::Saver;
+pub(crate) use save::anchor as download;
 pub use site::{MEMORY_CAP_BYTES, SiteConfig, announce_url, same_server};
 pub use state::{
     Backing, Capabilities, Creation, CreationId, CreationState, Level, Notice, PageState, PathInfo, PathKind,
@@ -191,6 +194,16 @@ impl Client {
     /// Gives a command to the engine as it is.
     pub fn command(&self, command: Command) {
         self.post(ToWorker::Command(command));
+    }
+
+    /// Whether traffic is kept of connections that end, for [`Client::traffic`].
+    pub fn meter(&self, on: bool) {
+        self.inner.bridge.connections.meter(on);
+    }
+
+    /// What the browser has counted of each connection, those included that ended since [`Client::meter`].
+    pub async fn traffic(&self) -> BTreeMap<ConnId, Traffic> {
+        self.inner.bridge.connections.traffic().await
     }
 
     /// Puts something that a person should be told on the list.

@@ -203,7 +203,7 @@ fn frame(url: &str) -> Result<HtmlIFrameElement, JsError> {
 }
 
 /// A download by an object URL.
-fn anchor(name: &str, blob: &Blob) -> Result<(), JsError> {
+pub(crate) fn anchor(name: &str, blob: &Blob) -> Result<(), JsError> {
     let url = Url::create_object_url_with_blob(blob)?;
     let anchor: HtmlAnchorElement = element("a")?.unchecked_into();
     anchor.set_href(&url);

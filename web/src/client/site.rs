@@ -18,6 +18,14 @@ use crate::platform::scope::{self, property};
 pub struct SiteConfig {
     /// Port of the server's TLS listener: over plain http the page links there.
     pub tls_port: Option<u16>,
+    /// Port of the one that agrees on HTTP/1.1 only.
+    pub tls_http1_port: Option<u16>,
+    /// Port of the one in clear.
+    pub clear_port: Option<u16>,
+    /// SHA-256 fingerprint of the certificate, in hexadecimal pairs.
+    pub fingerprint: Option<String>,
+    /// Whether the server made the certificate itself, which no browser trusts by itself.
+    pub certificate_generated: bool,
 }
 
 /// Bytes that a download may have where it must stay in memory. A tab that asks for much more is ended by the system
@@ -77,9 +85,23 @@ pub(super) async fn config() -> (SiteConfig, JsValue) {
     };
     let servers = if answer.is_object() { property(&answer, "iceServers") } else { JsValue::UNDEFINED };
     let servers = if Array::is_array(&servers) { servers } else { Array::new().into() };
-    let tls_port = answer.is_object().then(|| property(&answer, "tlsPort").as_f64()).flatten();
-    let tls_port = tls_port.filter(|port| (1.0..65_536.0).contains(port)).map(|port| port as u16);
-    (SiteConfig { tls_port }, servers)
+    if !answer.is_object() {
+        return (SiteConfig::default(), servers);
+    }
+    let ports = property(&answer, "ports");
+    let named = |name| if ports.is_object() { property(&ports, name) } else { JsValue::UNDEFINED };
+    let config = SiteConfig {
+        tls_port: port(&property(&answer, "tlsPort")),
+        tls_http1_port: port(&named("tlsHttp1")),
+        clear_port: port(&named("clear")),
+        fingerprint: property(&answer, "certificateFingerprint").as_string(),
+        certificate_generated: property(&answer, "certificateGenerated").is_truthy(),
+    };
+    (config, servers)
+}
+
+fn port(value: &JsValue) -> Option<u16> {
+    value.as_f64().filter(|port| (1.0..65_536.0).contains(port)).map(|port| port as u16)
 }
 
 async fn fetch() -> Result<JsValue, JsError> {

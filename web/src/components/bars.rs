@@ -47,23 +47,36 @@ fn Views() -> impl IntoView {
     let ui = use_ui();
     let rows = RwSignal::from(ui.client().state().transfers.clone());
     let count = move || rows.with(Vec::len);
-    let here = move |wanted: bool| {
-        move || {
-            (matches!(ui.route.get(), Route::Share(_)) == wanted && shows_view(&ui.route.get()))
-                .then_some("page")
-        }
-    };
+    let here = move |wanted: View| move || (View::of(&ui.route.get()) == wanted).then_some("page");
     view! {
-        <a href="#/share" aria-current=here(true)>{text::SHARE}</a>
-        <a href="#/transfers" aria-current=here(false)>
+        <a href="#/share" aria-current=here(View::Share)>{text::SHARE}</a>
+        <a href="#/transfers" aria-current=here(View::Transfers)>
             {text::TRANSFERS}
             <Show when=move || { count() > 0 }><span class="count">{count}</span></Show>
         </a>
+        <a href="#/compare" aria-current=here(View::Compare)>{text::COMPARE}</a>
     }
 }
 
-const fn shows_view(route: &Route) -> bool {
-    !matches!(route, Route::Settings)
+/// What the bars name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum View {
+    Share,
+    Transfers,
+    Compare,
+    None,
+}
+
+impl View {
+    const fn of(route: &Route) -> Self {
+        match route {
+            Route::Share(_) => Self::Share,
+            // A link in view is one of the transfers.
+            Route::Transfers | Route::Link(_) => Self::Transfers,
+            Route::Compare | Route::Receive(_) | Route::Seed(_) => Self::Compare,
+            Route::Settings => Self::None,
+        }
+    }
 }
 
 /// A small piece field that shows how far everything in this tab is.

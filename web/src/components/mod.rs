@@ -2,6 +2,7 @@
 
 pub mod banner;
 pub mod bars;
+pub mod compare;
 pub mod drop_zone;
 pub mod file_table;
 pub mod gauge;

@@ -1,5 +1,7 @@
 //! One file a view. A page wires state to components.
 
+pub mod compare;
+pub mod compare_tab;
 pub mod settings;
 pub mod share;
 pub mod transfer;

@@ -36,6 +36,9 @@ impl Ui {
     pub fn take_files(self, files: Vec<SharedFile>) {
         match files.as_slice() {
             [] => self.say(text::NOTHING_DROPPED),
+            [only] if matches!(self.route.get_untracked(), Route::Compare) => {
+                self.race.own(only.file.clone())
+            }
             [only] if only.file.name().to_ascii_lowercase().ends_with(".torrent") => {
                 self.open_torrent(only.file.clone())
             }

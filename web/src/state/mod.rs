@@ -17,6 +17,7 @@ use leptos::prelude::*;
 use shared::id::InfoHash;
 
 use crate::client::{Client, CreationId, TransferView};
+use crate::compare::race::Race;
 use crate::document;
 use crate::routes::Route;
 use history::Histories;
@@ -45,6 +46,8 @@ pub struct Ui {
     pub scheme: RwSignal<u32>,
     /// Rates of the last two minutes, per torrent.
     pub histories: Histories,
+    /// The comparison of this tab.
+    pub race: Race,
     /// What this browser keeps: theme and limits.
     pub settings: Settings,
     /// The page's own server.
@@ -74,6 +77,7 @@ impl Ui {
             highlight: RwSignal::new(None),
             scheme: RwSignal::new(0),
             histories: Histories::default(),
+            race: Race::new(client.clone()),
             settings: Settings::load(),
             server: StoredValue::new(Server::here()),
             client: StoredValue::new(client),

@@ -13,9 +13,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use shared::id::{ConnId, EffectId};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::spawn_local;
 
+use crate::compare::wire::Traffic;
 use crate::protocol::ToWorker;
 use connection::PeerConnection;
 pub use stats::paths;
@@ -37,6 +38,8 @@ struct Shared {
     ice_servers: RefCell<JsValue>,
     relay: Cell<bool>,
     open: RefCell<BTreeMap<ConnId, Rc<PeerConnection>>>,
+    /// What connections that ended had carried, where somebody measures.
+    ended: RefCell<Option<BTreeMap<ConnId, js_sys::Promise<JsValue>>>>,
 }
 
 impl Connections {
@@ -44,7 +47,13 @@ impl Connections {
     pub fn new(sink: Sink) -> Self {
         let ice_servers = RefCell::new(js_sys::Array::new().into());
         Self {
-            shared: Rc::new(Shared { sink, ice_servers, relay: Cell::new(true), open: RefCell::default() }),
+            shared: Rc::new(Shared {
+                sink,
+                ice_servers,
+                relay: Cell::new(true),
+                open: RefCell::default(),
+                ended: RefCell::default(),
+            }),
         }
     }
 
@@ -98,8 +107,26 @@ impl Connections {
     pub fn close(&self, conn: ConnId) {
         let peer = self.shared.open.borrow_mut().remove(&conn);
         if let Some(peer) = peer {
+            if let Some(ended) = &mut *self.shared.ended.borrow_mut() {
+                // Asked before it ends, answered after: a closed connection has forgotten.
+                ended.insert(conn, peer.pc().get_stats().unchecked_into());
+            }
             peer.close();
         }
+    }
+
+    /// Whether what connections carried is kept after their end. Each change forgets what was kept.
+    pub fn meter(&self, on: bool) {
+        self.shared.ended.replace(on.then(BTreeMap::new));
+    }
+
+    /// What each connection has carried, those included that ended while it was kept.
+    pub async fn traffic(&self) -> BTreeMap<ConnId, Traffic> {
+        let ended: Vec<_> = {
+            let ended = self.shared.ended.borrow();
+            ended.iter().flatten().map(|(conn, report)| (*conn, report.clone())).collect()
+        };
+        stats::traffic(self, ended).await
     }
 
     /// Ends all of them: the worker is gone, or the page is about to be.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use js_sys::Map;
+use js_sys::{Map, Promise};
 use shared::id::ConnId;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -10,6 +10,8 @@ use web_sys::RtcPeerConnection;
 
 use super::Connections;
 use crate::client::{PathInfo, PathKind};
+use crate::compare::http::count;
+use crate::compare::wire::{Both, Traffic};
 use crate::platform::scope::property;
 
 /// The path of each connection that has one.
@@ -21,6 +23,50 @@ pub async fn paths(connections: &Connections) -> BTreeMap<ConnId, PathInfo> {
         }
     }
     paths
+}
+
+/// What each connection has carried, and what those have that ended, of whom there are reports already.
+pub(super) async fn traffic(
+    connections: &Connections,
+    ended: Vec<(ConnId, Promise<JsValue>)>,
+) -> BTreeMap<ConnId, Traffic> {
+    let open = connections.all().into_iter();
+    let asked = open.map(|(conn, peer)| (conn, peer.pc().get_stats().unchecked_into::<Promise<JsValue>>()));
+    let mut traffic = BTreeMap::new();
+    for (conn, report) in ended.into_iter().chain(asked.collect::<Vec<_>>()) {
+        if let Ok(report) = JsFuture::from(report).await {
+            traffic.insert(conn, carried(&report.unchecked_into()));
+        }
+    }
+    traffic
+}
+
+/// Firefox has no transports in its report, but the pair that is used.
+fn carried(report: &Map) -> Traffic {
+    let entries: Vec<JsValue> = js_sys::try_iter(&report.values())
+        .ok()
+        .flatten()
+        .map_or_else(Vec::new, |all| all.filter_map(Result::ok).collect());
+    let of = |kind: &'static str| {
+        entries
+            .iter()
+            .filter(move |entry| property(entry, "type").as_string().is_some_and(|found| found == kind))
+    };
+    let both =
+        |entry: &JsValue, sent, received| Both { sent: count(entry, sent), received: count(entry, received) };
+    let sum = |kind, sent, received| {
+        of(kind).map(|entry| both(entry, sent, received)).fold(Both::default(), Both::plus)
+    };
+    let mut traffic = Traffic {
+        datagrams: sum("transport", "bytesSent", "bytesReceived"),
+        packets: sum("transport", "packetsSent", "packetsReceived"),
+        messages: sum("data-channel", "bytesSent", "bytesReceived"),
+    };
+    if traffic.datagrams == Both::default() {
+        traffic.datagrams = sum("candidate-pair", "bytesSent", "bytesReceived");
+        traffic.packets = sum("candidate-pair", "packetsSent", "packetsReceived");
+    }
+    traffic
 }
 
 async fn path(pc: &RtcPeerConnection) -> Option<PathInfo> {

@@ -1,0 +1,17 @@
+//! The same bytes over each protocol, measured from this page: what runs, what is counted, what it comes to.
+//!
+//! What only computes ([`model`], [`statistics`], [`wire`], [`verdict`]) knows nothing of a browser.
+
+mod gather;
+pub mod http;
+pub mod live;
+pub mod model;
+pub mod origins;
+pub mod p2p;
+pub mod race;
+mod record;
+pub mod room;
+pub mod seed;
+pub mod statistics;
+pub mod verdict;
+pub mod wire;
