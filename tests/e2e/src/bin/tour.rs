@@ -1,4 +1,5 @@
 //! Screenshots of the page in its main states, dark and light, on a desktop and on a phone, with real transfers.
+//! `tour compare` takes those of the Compare page only.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -41,6 +42,10 @@ async fn tour() -> Result<PathBuf> {
     std::fs::create_dir_all(&directory)?;
     let scratch = tempfile::tempdir_in(target::artifacts()?)?;
     let driver = Driver::start().await?;
+    if std::env::args().nth(1).is_some_and(|only| only == "compare") {
+        compare(&driver, &directory, scratch.path()).await?;
+        return Ok(directory);
+    }
     let tracker = Tracker::start(&tracker::Options::default(), scratch.path()).await?;
     let file = scratch.path().join("Holiday in the north.mp4");
     files::write_random(&file, 400_000_000, 120)?;
@@ -92,7 +97,41 @@ async fn tour() -> Result<PathBuf> {
     for profile in [seeds, leeches, others] {
         profile.quit().await;
     }
+    compare(&driver, &directory, scratch.path()).await?;
     Ok(directory)
+}
+
+/// The Compare page: before a certificate is trusted, as it runs, and with what it found.
+async fn compare(driver: &Driver, directory: &Path, scratch: &Path) -> Result<()> {
+    let served = scratch.join("published");
+    files::write_random(&served.join("campus-image.iso"), 100_000_000, 130)?;
+    files::write_random(&served.join("slides.pdf"), 3_000_000, 131)?;
+    let options = tracker::Options { files: Some(served), ..tracker::Options::default() };
+    let tracker = Tracker::start(&options, scratch).await?;
+    let address = format!("{}/#/compare", tracker.origin());
+    let wait = async |tab: &Tab, expression: &str| tab.wait::<bool>(expression, expression, LONG).await;
+
+    let stranger = Profile::start(driver, "stranger", &Options::default(), scratch).await?;
+    let tab = stranger.tab().await?;
+    page::open(&tab, &address).await?;
+    wait(&tab, "!!document.querySelector('[data-testid=compare-certificate]')").await?;
+    shoot(&tab, directory, "12-compare-certificate").await?;
+    stranger.quit().await;
+
+    let trusting = Options { any_certificate: true, ..Options::default() };
+    let profile = Profile::start(driver, "trusting", &trusting, scratch).await?;
+    let tab = profile.tab().await?;
+    page::open(&tab, &address).await?;
+    wait(&tab, "!!document.querySelector('[data-lane=http2][data-access=open]')").await?;
+    tab.click("[data-testid=compare-open-seed]").await?;
+    wait(&tab, "document.querySelector('[data-testid=compare-seed]')?.dataset.ready === 'true'").await?;
+    tab.click("[data-testid=compare-start]").await?;
+    wait(&tab, "!!document.querySelector('[data-testid=compare-row]')").await?;
+    shoot_one(&tab, directory, "13-compare-running").await?;
+    wait(&tab, "document.querySelector('[data-testid=compare-stage]')?.dataset.state === 'done'").await?;
+    shoot(&tab, directory, "14-compare-done").await?;
+    profile.quit().await;
+    Ok(())
 }
 
 /// All screens and schemes.

@@ -1,5 +1,6 @@
 //! The browser tests, see `e2e::runner`.
 
+mod compare;
 mod firefox;
 mod foreign;
 mod http;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         native::tests(),
         firefox::tests(),
         foreign::tests(),
+        compare::tests(),
     ];
     runner::main(groups.into_iter().flatten().collect())
 }
