@@ -31,7 +31,24 @@ impl Summary {
         let (skip, coverage) = order_statistics(n);
         Some(Self { n, median: middle(&sorted), low: sorted[skip], high: sorted[n - 1 - skip], coverage })
     }
+
+    /// Whether the interval is one of 95 %; if not, it is only the range.
+    pub fn is_interval(&self) -> bool {
+        self.coverage >= COVERAGE
+    }
+
+    /// Whether two samples may be told apart: their intervals do not overlap, and each has [`FEWEST`] values.
+    pub fn differs(&self, other: &Self) -> bool {
+        let apart = self.high < other.low || other.high < self.low;
+        apart && self.n.min(other.n) >= FEWEST
+    }
 }
+
+/// What an interval is to cover.
+const COVERAGE: f64 = 0.95;
+
+/// Ranges of four values each lie apart by chance once in 35 (2 / C(8, 4)); of three, once in ten, which says nothing.
+pub const FEWEST: usize = 4;
 
 /// Median; `None` if there is no value.
 pub fn median(values: &[f64]) -> Option<f64> {
@@ -46,7 +63,7 @@ fn middle(sorted: &[f64]) -> f64 {
 /// How many values to leave out at each end of `n` sorted ones so that the rest covers the median with 95 %, and with
 /// which probability it does.
 fn order_statistics(n: usize) -> (usize, f64) {
-    const TAIL: f64 = 0.025;
+    const TAIL: f64 = (1.0 - COVERAGE) / 2.0;
     // Probability of `k` successes, and of at most `k`, by recurrence in logarithms: 0.5^n underflows from 1075 on.
     let mut log_term = -(n as f64) * std::f64::consts::LN_2;
     let mut tail = log_term.exp();
@@ -82,6 +99,18 @@ mod tests {
         let five = Summary::of(&[5.0, 1.0, 4.0, 2.0, 3.0]).unwrap();
         assert_eq!((five.low, five.high), (1.0, 5.0));
         assert!((five.coverage - 0.9375).abs() < 1e-9);
+    }
+
+    #[test]
+    fn few_values_tell_nothing_apart() {
+        let of = |from: u32, n: u32| {
+            let values: Vec<f64> = (from..from + n).map(f64::from).collect();
+            Summary::of(&values).unwrap()
+        };
+        assert!(of(1, 4).differs(&of(5, 4)) && of(5, 4).differs(&of(1, 4)));
+        assert!(!of(1, 4).differs(&of(4, 4)), "they share a value");
+        assert!(!of(1, 3).differs(&of(10, 4)), "three are too few");
+        assert_eq!([5, 6, 100].map(|n| of(1, n).is_interval()), [false, true, true]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::super::model::{Environment, Report};
 use super::plot::{self, letter};
 use super::svg::escape;
-use super::{Row, beside, figures, receivers, rows, verdict};
+use super::{Row, beside, figures, receivers, rows, spread, verdict};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -71,7 +71,11 @@ fn head(page: &mut String, environment: &Environment) {
 fn one_size(page: &mut String, size: u64, rows: &[&Row<'_>], parallel: u32) {
     let title = plot::size_title(size, parallel);
     let _ = write!(page, "<section><h2>{}</h2>", escape(&title));
-    page.push_str("<h3>Goodput</h3><p class=\"note\">Content a second. Every run is a point; the tick is the median, the bar its 95 % interval.</p>");
+    let _ = write!(
+        page,
+        "<h3>Goodput</h3><p class=\"note\">Content a second. Every run is a point; the tick is the median, the bar its {}.</p>",
+        spread(rows.iter().copied())
+    );
     let name = format!("Goodput of each lane, {title}");
     figure(page, &plot::points(&format!("goodput{size}"), &name, rows, |run| run.goodput, figures::rate));
     page.push_str("<h3>Time to the first byte</h3>");
@@ -100,7 +104,7 @@ fn one_size(page: &mut String, size: u64, rows: &[&Row<'_>], parallel: u32) {
 
 fn size_table(page: &mut String, rows: &[&Row<'_>]) {
     page.push_str(
-        "<div class=\"wide\"><table><thead><tr><th>Lane</th><th>Completed</th><th>Goodput</th><th>95 % interval</th><th>Time</th>\
+        "<div class=\"wide\"><table><thead><tr><th>Lane</th><th>Completed</th><th>Goodput</th><th>Interval</th><th>Time</th>\
          <th>First byte</th><th>Wire ÷ file</th><th>Sent again</th><th>Server sent</th><th>CPU s/GB, server</th><th>client</th></tr></thead><tbody>",
     );
     let dash = || "–".to_owned();
@@ -169,7 +173,9 @@ fn method(page: &mut String, report: &Report) {
     list(page, "Modelled, not measured", modelled);
     page.push_str(
         "<h3>Reading the figures</h3><p>Medians. The interval lies between two of the runs (order statistics) and supposes nothing \
-         of how they are distributed; with fewer than six runs it is their range. BitTorrent over TCP is to be judged beside HTTP in \
+         of how they are distributed; with six runs or more it \
+         covers 95 %, with fewer it is their range. Two lanes are said to differ if their intervals do not overlap and each has four \
+         runs at least. BitTorrent over TCP is to be judged beside HTTP in \
          clear, WebRTC, which always encrypts, beside HTTP over TLS; an asterisk marks what is encrypted.</p>\
          <p>Layers: application is what stands above TLS beside the content (headers, frames, messages); security is TLS or \
          DTLS, handshakes included; transport is TCP, or UDP and SCTP, with whatever was sent again; network is IP; link layer is \

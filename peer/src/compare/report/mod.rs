@@ -96,6 +96,16 @@ fn row(parallel: u32, all: &[Run], size: u64, lane: Lane) -> Row<'_> {
     }
 }
 
+/// What the intervals of these rows are.
+fn spread<'a>(rows: impl Iterator<Item = &'a Row<'a>>) -> &'static str {
+    let known: Vec<bool> = rows.filter_map(|row| Some(row.goodput?.is_interval())).collect();
+    match (known.contains(&true), known.contains(&false)) {
+        (true, true) => "95 % interval, or of their range with fewer than six runs",
+        (true, false) => "95 % interval",
+        _ => "range (fewer than six runs have no 95 % interval)",
+    }
+}
+
 /// For the terminal.
 pub fn table(report: &Report) -> String {
     let rows = rows(report);
@@ -113,7 +123,8 @@ pub fn table(report: &Report) -> String {
         let how = if measured { "counted on the link" } else { "below TLS modelled, not measured" };
         let _ = writeln!(
             text,
-            "\nMedians; ± is half of their 95 % interval. Wire: all bytes in both directions over bytes of content, {how}."
+            "\nMedians; ± is half of their {}. Wire: all bytes in both directions over bytes of content, {how}.",
+            spread(rows.iter())
         );
     }
     text.push_str(&beside::table(report));
@@ -138,7 +149,8 @@ fn line(text: &mut String, row: &Row<'_>) {
     let completed = format!("{}/{}", row.completed.len(), row.made);
     let show = |figure: Option<f64>, how: fn(f64) -> String| figure.map_or_else(|| "–".to_owned(), how);
     let median = |summary: Option<Summary>| summary.map(|summary| summary.median);
-    let spread = row.goodput.map(|goodput| (goodput.high - goodput.low) / 2.0 / goodput.median);
+    let several = row.goodput.filter(|goodput| goodput.n > 1);
+    let spread = several.map(|goodput| (goodput.high - goodput.low) / 2.0 / goodput.median);
     let processor =
         row.processor.map_or_else(|| "–".to_owned(), |(server, client)| format!("{server:.2}+{client:.2}"));
     let _ = writeln!(

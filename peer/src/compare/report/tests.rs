@@ -113,9 +113,9 @@ fn the_table_counts_what_was_completed() {
 #[test]
 fn the_verdict_is_computed_and_claims_no_more_than_the_intervals_carry() {
     let text = verdict::sentences(&report(), &rows(&report())).join("\n");
-    assert!(text.contains("100 MB in clear: HTTP/1.1 is fastest with 996 MB/s"), "{text}");
-    assert!(text.contains("HTTP/2 (h2c) cannot be told from it"), "{text}");
-    assert!(text.contains("BitTorrent, TCP reaches 0.50 of that"), "{text}");
+    let first = "100 MB in clear: HTTP/1.1 996 MB/s and HTTP/2 (h2c) 995 MB/s cannot be told apart; BitTorrent, TCP \
+                 reaches 0.50 of the first.";
+    assert!(text.contains(first), "{text}");
     assert!(text.contains("TLS leaves HTTP/1.1 0.67 of its rate here and adds 0.20 %"), "{text}");
     assert!(text.contains("10 kB are a matter of opening connections"), "{text}");
     assert!(text.contains("16 receivers (25.0 MB: u_s = u_i = 2.50 MB/s, d = 10.0 MB/s): HTTP/1.1 takes 162 s and 16.0 copies"), "{text}");
@@ -125,6 +125,26 @@ fn the_verdict_is_computed_and_claims_no_more_than_the_intervals_carry() {
         "{text}"
     );
     assert!(verdict::sentences(&Report::default(), &[]).is_empty());
+}
+
+#[test]
+fn with_few_runs_nobody_wins_and_no_interval_is_claimed() {
+    let all = report();
+    let first = |n: u32| Report {
+        runs: all.runs.iter().filter(|run| run.run <= n && run.lane != Lane::H2c).cloned().collect(),
+        ..all.clone()
+    };
+    for (n, expected) in [
+        (1, "HTTP/1.1 999 MB/s, BitTorrent, TCP 500 MB/s; one run is not enough to name a fastest."),
+        (3, "HTTP/1.1 998 MB/s, BitTorrent, TCP 500 MB/s; so few runs are not enough to name a fastest."),
+        (4, "HTTP/1.1 is fastest with 998 MB/s; BitTorrent, TCP reaches 0.50 of that."),
+    ] {
+        let text = table(&first(n)) + &html(&first(n));
+        assert!(text.contains(expected), "{n} runs: {text}");
+        assert!(text.contains("their range (fewer than six"), "{n} runs: {text}");
+        assert_eq!(text.contains("TLS leaves"), n >= 4, "{n} runs: {text}");
+    }
+    assert!(table(&first(6)).contains("± is half of their 95 % interval. "));
 }
 
 #[test]

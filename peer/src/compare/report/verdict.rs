@@ -2,7 +2,7 @@
 
 use super::super::model::{Lane, Report};
 use super::super::plan::Size;
-use super::super::stats::Summary;
+use super::super::stats::{FEWEST, Summary};
 use super::{Row, beside, figures, receivers};
 
 /// One sentence each; none without data.
@@ -37,29 +37,39 @@ pub(super) fn sentences(report: &Report, rows: &[Row<'_>]) -> Vec<String> {
     list
 }
 
-/// Who is fastest of those that may be judged beside each other, and who cannot be told from it.
+/// Who is fastest of those that may be judged beside each other, and who cannot be told from it. Nobody is, unless somebody
+/// is slower for certain.
 fn fastest(lanes: &[&Row<'_>], group: &str) -> Option<String> {
-    let rated: Vec<(&Row<'_>, Summary)> = lanes.iter().filter_map(|row| Some((*row, row.goodput?))).collect();
-    let (best, goodput) = rated.iter().max_by(|a, b| a.1.median.total_cmp(&b.1.median)).copied()?;
+    let mut rated: Vec<(&Row<'_>, Summary)> =
+        lanes.iter().filter_map(|row| Some((*row, row.goodput?))).collect();
+    rated.sort_by(|a, b| b.1.median.total_cmp(&a.1.median));
+    let (best, goodput) = *rated.first()?;
+    let fewest = rated.iter().map(|(_, goodput)| goodput.n).min()?;
     if rated.len() < 2 {
         return None;
     }
-    let mut text = format!(
-        "{} {group}: {} is fastest with {}",
-        Size(best.size),
-        best.lane.title(),
-        figures::rate(goodput.median)
-    );
-    for (row, other) in rated.iter().filter(|(row, _)| row.lane != best.lane) {
-        let title = row.lane.title();
-        // Intervals that overlap do not prove sameness, but claim no difference either.
-        if other.high >= goodput.low {
-            text += &format!("; {title} cannot be told from it ({})", figures::rate(other.median));
-        } else {
-            text += &format!("; {title} reaches {:.2} of that", other.median / goodput.median);
-        }
+    let shown =
+        |(row, other): &(&Row<'_>, Summary)| format!("{} {}", row.lane.title(), figures::rate(other.median));
+    let place = format!("{} {group}", Size(best.size));
+    if fewest < FEWEST {
+        let list: Vec<String> = rated.iter().map(shown).collect();
+        let runs = if fewest == 1 { "one run is" } else { "so few runs are" };
+        return Some(format!("{place}: {}; {runs} not enough to name a fastest.", list.join(", ")));
     }
-    Some(text + ".")
+    let (slower, near): (Vec<_>, Vec<_>) = rated[1..].iter().partition(|(_, other)| other.differs(&goodput));
+    let near: Vec<String> = near.iter().map(|other| shown(other)).collect();
+    let of = if near.is_empty() { "that" } else { "the first" };
+    let slower: Vec<String> = slower
+        .iter()
+        .map(|(row, other)| {
+            format!("; {} reaches {:.2} of {of}", row.lane.title(), other.median / goodput.median)
+        })
+        .collect();
+    let first = match near.as_slice() {
+        [] => format!("{} is fastest with {}", best.lane.title(), figures::rate(goodput.median)),
+        near => format!("{} and {} cannot be told apart", shown(&(best, goodput)), near.join(", ")),
+    };
+    Some(format!("{place}: {first}{}.", slower.concat()))
 }
 
 /// What TLS costs: the same protocol with and without.
@@ -68,22 +78,17 @@ fn encryption(at: &[&Row<'_>]) -> Option<String> {
     let (clear, tls) = (of(Lane::Http1)?, of(Lane::Http1Tls)?);
     let (clear, encrypted) = (clear.goodput?, tls.goodput?);
     let bytes = tls.shares.iter().find(|(name, _)| *name == "security")?.1;
-    let rate = if encrypted.high >= clear.low && clear.high >= encrypted.low {
-        "costs HTTP/1.1 no rate that can be told from chance here".to_owned()
-    } else {
+    let rate = if clear.differs(&encrypted) {
         format!("leaves HTTP/1.1 {:.2} of its rate here", encrypted.median / clear.median)
+    } else {
+        "costs HTTP/1.1 no rate that can be told from chance here".to_owned()
     };
     Some(format!("TLS {rate} and adds {} to the bytes.", figures::percent(bytes)))
 }
 
 /// Who needs fewest and most bytes for a large file.
 fn overhead(at: &[&Row<'_>]) -> Option<String> {
-    let mut lanes: Vec<_> = at.iter().filter_map(|row| Some((row, row.overhead?.median))).collect();
-    lanes.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let ((least, fewest), (most, many)) = (*lanes.first()?, *lanes.last()?);
-    if least.lane == most.lane {
-        return None;
-    }
+    let ((least, fewest), (most, many)) = ends(at, |row| row.overhead)?;
     let how = if at.iter().all(|row| row.is_measured()) { "" } else { " (modelled)" };
     Some(format!(
         "On the wire{how}, {} carries {} more than the file with {}, {} with {}.",
@@ -97,17 +102,24 @@ fn overhead(at: &[&Row<'_>]) -> Option<String> {
 
 /// What a small file is about: the time until the connection stands.
 fn small(at: &[&Row<'_>]) -> Option<String> {
-    let mut lanes: Vec<_> = at.iter().filter_map(|row| Some((row, row.seconds?.median))).collect();
-    lanes.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let ((quick, least), (slow, most)) = (*lanes.first()?, *lanes.last()?);
-    (quick.lane != slow.lane).then(|| {
-        format!(
-            "{} are a matter of opening connections: {} with {}, {} with {}.",
-            Size(quick.size),
-            figures::seconds(least),
-            quick.lane.title(),
-            figures::seconds(most),
-            slow.lane.title()
-        )
-    })
+    let ((quick, least), (slow, most)) = ends(at, |row| row.seconds)?;
+    Some(format!(
+        "{} are a matter of opening connections: {} with {}, {} with {}.",
+        Size(quick.size),
+        figures::seconds(least),
+        quick.lane.title(),
+        figures::seconds(most),
+        slow.lane.title()
+    ))
+}
+
+/// The rows with the least and the largest median, with those; none if the two cannot be told apart.
+fn ends<'a, 'b>(
+    at: &[&'a Row<'b>],
+    of: fn(&Row<'_>) -> Option<Summary>,
+) -> Option<((&'a Row<'b>, f64), (&'a Row<'b>, f64))> {
+    let mut lanes: Vec<(&Row<'_>, Summary)> = at.iter().filter_map(|row| Some((*row, of(row)?))).collect();
+    lanes.sort_by(|a, b| a.1.median.total_cmp(&b.1.median));
+    let ((first, least), (last, most)) = (*lanes.first()?, *lanes.last()?);
+    least.differs(&most).then_some(((first, least.median), (last, most.median)))
 }
