@@ -11,4 +11,5 @@ pub mod create;
 pub mod hash;
 pub mod net;
 pub mod qr;
+pub mod quantity;
 pub mod storage;

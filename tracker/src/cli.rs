@@ -1,11 +1,13 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Parser;
+use clap::builder::BoolishValueParser;
+use peer::quantity;
 
-use crate::config::{CertificateSource, Config, Http1Port, NetLimits, TlsConfig, UdpPort};
+use crate::config::{CertificateSource, Config, Http1Port, NetLimits, SeedConfig, TlsConfig, UdpPort};
 use crate::swarm::Limits;
 
 /// Introduces peers to each other and serves the page that makes them; files too, over HTTP/1.1 and HTTP/2.
@@ -53,6 +55,24 @@ pub struct Args {
     /// Serve this directory under /files/.
     #[arg(long, value_name = "DIR")]
     pub files: Option<PathBuf>,
+
+    /// Seed the files of --files too, over WebRTC and TCP, where they lie: at most 200 at once, those that were asked for
+    /// last, then the newest. They are hashed from the start on, and again when they change.
+    #[arg(long, env = "PIECEMEAL_SEED", value_parser = BoolishValueParser::new())]
+    pub seed: bool,
+
+    /// Where --seed takes TCP connections of peers [default: where --listen or --lan does, on any port].
+    #[arg(long, value_name = "ADDRESS", env = "PIECEMEAL_LISTEN_PEERS")]
+    pub listen_peers: Option<SocketAddr>,
+
+    /// Address of --listen-peers as peers beyond this host are told it, for forwarded ports and containers [default: the one
+    /// from which this host would answer them].
+    #[arg(long, value_name = "IP", env = "PIECEMEAL_SEED_ADDRESS")]
+    pub seed_address: Option<IpAddr>,
+
+    /// Most bytes a second that --seed gives to all peers together: 500k, 10M.
+    #[arg(long, value_name = "RATE", env = "PIECEMEAL_SEED_UPLOAD_LIMIT", value_parser = quantity::rate)]
+    pub seed_upload_limit: Option<u64>,
 
     /// Serve the page from this directory rather than the one built in.
     #[arg(long, value_name = "DIR")]
@@ -103,6 +123,9 @@ pub enum ArgsError {
         "no place to keep the certificate: HOME is not set. Name a directory with --data, or switch TLS off with --no-tls"
     )]
     NoData,
+    /// There is nothing to seed.
+    #[error("--seed seeds what is served under /files/: name a directory with --files")]
+    SeedWithoutFiles,
 }
 
 impl Args {
@@ -112,6 +135,15 @@ impl Args {
     ///
     /// [`ArgsError`], whose text says what to do.
     pub fn into_config(self) -> Result<Config, ArgsError> {
+        if self.seed && self.files.is_none() {
+            return Err(ArgsError::SeedWithoutFiles);
+        }
+        let seed = self.seed.then_some(SeedConfig {
+            listen: self.listen_peers,
+            address: self.seed_address,
+            upload_limit: self.seed_upload_limit,
+            ..SeedConfig::default()
+        });
         let data = self.data.or_else(default_data);
         let names = self.names.clone();
         let private = data.iter().chain(&self.key).cloned().collect();
@@ -134,6 +166,7 @@ impl Args {
             udp: self.listen_udp,
             lan: self.lan,
             files: self.files,
+            seed,
             names,
             private,
             page: self.page,
@@ -201,6 +234,16 @@ mod tests {
         for wrong in ["http://a", "{}", r#"{"urls": []}"#, r#"{"urls": "http://a"}"#, "[]", "7"] {
             assert!(ice_server(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn seeding_is_asked_for_and_needs_files() {
+        let config = |args: &[&str]| Args::try_parse_from(args).unwrap().into_config();
+        assert!(config(&["tracker", "--no-tls", "--files", "/f"]).unwrap().seed.is_none());
+        assert!(matches!(config(&["tracker", "--no-tls", "--seed"]), Err(ArgsError::SeedWithoutFiles)));
+        let seed = ["tracker", "--no-tls", "--files", "/f", "--seed", "--seed-upload-limit", "10M"];
+        let expected = SeedConfig { upload_limit: Some(10_000_000), ..SeedConfig::default() };
+        assert_eq!(config(&seed).unwrap().seed, Some(expected));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a tracker is started with.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub struct Config {
     pub lan: bool,
     /// Directory that is served under `/files/`.
     pub files: Option<PathBuf>,
+    /// Seed what is served.
+    pub seed: Option<SeedConfig>,
     /// Names by which it is known, besides its addresses and those of this host.
     pub names: Vec<String>,
     /// The tracker's own data, used by this run or not, and its private key: never shown under `/files/`.
@@ -32,6 +34,25 @@ pub struct Config {
     pub swarm: Limits,
     /// Bounds of connections.
     pub net: NetLimits,
+}
+
+/// The tracker's own peer, which seeds the files under `/files/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedConfig {
+    /// Where it takes TCP connections; port 0 lets the system choose. `None`: where the clear port listens, on any port.
+    pub listen: Option<SocketAddr>,
+    /// What peers beyond this host are told that its address is. `None`: the one from which this host would answer them.
+    pub address: Option<IpAddr>,
+    /// Most bytes a second to all peers together.
+    pub upload_limit: Option<u64>,
+    /// How often the directory is looked through for files that are new, changed or gone.
+    pub look_interval: Duration,
+}
+
+impl Default for SeedConfig {
+    fn default() -> Self {
+        Self { listen: None, address: None, upload_limit: None, look_interval: Duration::from_secs(30) }
+    }
 }
 
 /// The TLS port.
@@ -188,6 +209,7 @@ impl Default for Config {
             udp: UdpPort::Auto,
             lan: false,
             files: None,
+            seed: None,
             names: Vec::new(),
             private: Vec::new(),
             page: None,

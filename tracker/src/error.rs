@@ -55,6 +55,9 @@ pub enum StartError {
         /// The tracker's data directory, or the key's file, within.
         private: PathBuf,
     },
+    /// The peer that seeds does not start.
+    #[error("--seed: {0}. Choose another address with --listen-peers, or start without --seed")]
+    Seed(#[from] peer::client::StartError),
     /// The certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] crate::tls::CertificateError),

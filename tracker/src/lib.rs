@@ -19,6 +19,7 @@ mod media_type;
 mod page;
 mod publication;
 mod routes;
+mod seed;
 pub mod shutdown;
 mod state;
 pub mod swarm;
@@ -42,11 +43,15 @@ use self::error::StartError;
 use self::files::Files;
 use self::listener::Shared;
 use self::page::Page;
+use self::seed::Seeder;
 use self::state::{AppState, Parts, Ports};
 use self::tls::Tls;
 
 /// Files that are open besides connections: listeners, logs, files being served.
 const OPEN_FILES_RESERVE: u64 = 128;
+
+/// How long the tracker's own peer may take to end.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(3);
 
 /// How often swarms are looked through for silent members. Only memory depends on it.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
@@ -92,11 +97,16 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
         ports.tls = Some(local);
         ports.tls_http1 = tls_http1.as_ref().and_then(|listener| listener.local_addr().ok());
     }
+    let seeder = match &config.seed {
+        Some(seed) if files.is_some() => Some(Seeder::start(&config, seed, address).await?),
+        _ => None,
+    };
     let mut seed = [0; 32];
     aws_lc_rs::default_provider().secure_random.fill(&mut seed).map_err(|_| StartError::Random)?;
     let parts = Parts {
         page,
         files,
+        seeder,
         ports,
         fingerprint: tls.as_ref().map(|(_, tls)| tls.fingerprint.clone()),
         certificate_generated: tls.as_ref().is_some_and(|(_, tls)| tls.generated),
@@ -129,6 +139,11 @@ impl Running {
         self.state.ports.udp
     }
 
+    /// Where the tracker's own peer takes TCP connections.
+    pub fn peers_address(&self) -> Option<SocketAddr> {
+        self.state.seeder.as_ref().map(Seeder::listen)
+    }
+
     /// SHA-256 fingerprint of the certificate.
     pub fn fingerprint(&self) -> Option<&str> {
         self.state.fingerprint.as_deref()
@@ -158,7 +173,12 @@ impl Running {
             tasks.spawn(frontend::udp::serve(socket, state.clone()));
         }
         tasks.spawn(expire(state.clone()));
+        tasks.spawn(seed::keep(state.clone()));
         ended.await;
+        if let Some(seeder) = &state.seeder {
+            // While there is a tracker to say goodbye to.
+            let _ = tokio::time::timeout(GOODBYE_WITHIN, seeder.shutdown()).await;
+        }
         let drain_timeout = state.config.net.drain_timeout;
         info!(seconds = drain_timeout.as_secs(), "shutting down: waiting for connections to finish");
         shutdown.cancel();

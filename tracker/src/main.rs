@@ -74,6 +74,9 @@ fn announcement(running: &Running, lan: bool) -> String {
     if let Some(address) = running.udp_address() {
         line("", &announce_url("udp", address));
     }
+    if let Some(address) = running.peers_address() {
+        line("seeding", &format!("the published files, to peers at TCP port {} too", address.port()));
+    }
     if let Some(fingerprint) = running.fingerprint() {
         line("certificate", &format!("SHA-256 {fingerprint}"));
         if running.certificate_is_generated() {
@@ -97,7 +100,7 @@ fn neighbours(port: u16, tls_port: Option<u16>) -> String {
     let (scheme, port) = tls_port.map_or(("http", port), |port| ("https", port));
     let best = url(scheme, (*first, port).into());
     text.push_str(&format!("  to scan            {best}\n"));
-    text.push_str(&lan::qr::code(&best, std::io::stdout().is_terminal()).unwrap_or_default());
+    text.push_str(&peer::qr::code(&best, std::io::stdout().is_terminal()).unwrap_or_default());
     text
 }
 

@@ -1,12 +1,13 @@
 //! What the parts of a running tracker share.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use shared::rng::Rng;
+use shared::tracker::announce::AnnounceRequest;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,7 +19,9 @@ use crate::frontend::{Gate, Traffic};
 use crate::listener::address::PerAddress;
 use crate::page::Page;
 use crate::publication::Publication;
-use crate::swarm::{SocketId, Stats, Swarms};
+use crate::seed::Seeder;
+use crate::swarm::address::{Met, Reach};
+use crate::swarm::{Refusal, SocketId, Stats, Swarms};
 
 /// State of a running tracker.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub(crate) struct AppState {
     pub(crate) files: Option<Files>,
     /// The same files as torrents.
     pub(crate) publication: Publication,
+    /// The peer that shares them.
+    pub(crate) seeder: Option<Seeder>,
     /// Where it really listens.
     pub(crate) ports: Ports,
     /// Transfers that are measured.
@@ -78,6 +83,7 @@ const COUNTING_SHARE: u32 = 50;
 pub(crate) struct Parts {
     pub(crate) page: Page,
     pub(crate) files: Option<Files>,
+    pub(crate) seeder: Option<Seeder>,
     pub(crate) ports: Ports,
     pub(crate) fingerprint: Option<String>,
     pub(crate) certificate_generated: bool,
@@ -88,7 +94,8 @@ pub(crate) struct Parts {
 
 impl AppState {
     pub(crate) fn new(config: Config, parts: Parts) -> Self {
-        let Parts { page, files, ports, fingerprint, certificate_generated, seed, shutdown, tasks } = parts;
+        let Parts { page, files, seeder, ports, fingerprint, certificate_generated, seed, shutdown, tasks } =
+            parts;
         Self {
             clock: Clock(Instant::now()),
             swarms: Mutex::new(Swarms::new(config.swarm.clone(), Rng::from_seed(seed))),
@@ -99,6 +106,7 @@ impl AppState {
             page,
             files,
             publication: Publication::default(),
+            seeder,
             ports,
             transfers: Transfers::default(),
             fingerprint,
@@ -124,6 +132,22 @@ impl AppState {
             })
         };
         ports.into_iter().filter_map(origin).collect()
+    }
+
+    /// An announce over HTTP or UDP, see [`Swarms::announce_address`]; the tracker's own peer is introduced as well.
+    pub(crate) fn announced(
+        &self,
+        ip: IpAddr,
+        request: &AnnounceRequest,
+        reach: Reach,
+        most: usize,
+    ) -> Result<Met, Refusal> {
+        let now = self.clock.now();
+        let mut met = self.swarms.lock().announce_address(now, ip, request, reach, most)?;
+        if let Some(seeder) = &self.seeder {
+            seeder.introduce(ip, request, most, &mut met.peers);
+        }
+        Ok(met)
     }
 
     pub(crate) fn next_socket(&self) -> SocketId {

@@ -111,7 +111,7 @@ impl Root {
 }
 
 /// The parts of a path, decoded; none of them can mean more than one name in one directory.
-fn parts(path: &str) -> Result<Vec<Vec<u8>>, NotServed> {
+pub(super) fn parts(path: &str) -> Result<Vec<Vec<u8>>, NotServed> {
     if path.is_empty() {
         return Ok(Vec::new());
     }

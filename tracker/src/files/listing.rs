@@ -45,6 +45,11 @@ impl<'a> Torrents<'a> {
         published.then(|| Publication::status(self.state, &self.path(entry), &entry.version, entry.size))
     }
 
+    /// Whether the tracker's own peer has it.
+    fn is_seeded(&self, metainfo: &Metainfo) -> bool {
+        self.state.seeder.as_ref().is_some_and(|seeder| seeder.is_seeded(&metainfo.info_hash()))
+    }
+
     /// Magnet link and share link.
     fn links(&self, entry: &Entry, metainfo: &Metainfo) -> Option<(String, String)> {
         let addresses = self.addresses.as_ref()?;
@@ -68,7 +73,7 @@ pub(super) fn respond(
 
 /// `[{"name", "type": "file" | "directory", "size" (bytes, files only), "modified" (seconds since 1970), "url"}]`. Of files
 /// also `torrent` (path of the `.torrent`); `hashed` (percents) until that is there; then `infoHash`, `magnet`, `share`
-/// (links); or `failed` (why there will be none).
+/// (links), `seeded` (whether the tracker's own peer has it now); or `failed` (why there will be none).
 fn as_json(torrents: &Torrents<'_>, entries: &[Entry]) -> Response<Body> {
     let list = entries.iter().map(|entry| {
         let modified = entry.modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -86,6 +91,7 @@ fn as_json(torrents: &Torrents<'_>, entries: &[Entry]) -> Response<Body> {
             Some(Status::Ready(metainfo)) => {
                 let (magnet, share) = torrents.links(entry, &metainfo).unwrap_or_default();
                 object["infoHash"] = json!(metainfo.info_hash().to_string());
+                object["seeded"] = json!(torrents.is_seeded(&metainfo));
                 (object["magnet"], object["share"]) = (json!(magnet), json!(share));
             }
         }
@@ -143,10 +149,11 @@ fn peers(torrents: &Torrents<'_>, entry: &Entry) -> String {
         Some(Status::Ready(metainfo)) => {
             let (magnet, share) = torrents.links(entry, &metainfo).unwrap_or_default();
             format!(
-                "<a href=\"{}\">on the page</a>, <a href=\"{}\">magnet</a>, <a href=\"/torrents/{}.torrent\">.torrent</a>",
+                "<a href=\"{}\">on the page</a>, <a href=\"{}\">magnet</a>, <a href=\"/torrents/{}.torrent\">.torrent</a>{}",
                 html::escape(&share),
                 html::escape(&magnet),
-                torrents.path(entry)
+                torrents.path(entry),
+                if torrents.is_seeded(&metainfo) { ", seeded here" } else { "" },
             )
         }
     }

@@ -7,11 +7,16 @@ mod listing;
 mod range;
 mod validator;
 
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::Extension;
 use axum::body::Body;
@@ -20,12 +25,12 @@ use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, Uri, Version};
-use percent_encoding::utf8_percent_encode;
+use percent_encoding::{percent_encode, utf8_percent_encode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
 
 use self::body::{FileBody, Part, UnderWay};
-use self::directory::{Found, NotServed, OpenFile, Root};
+use self::directory::{Entry, Found, NotServed, OpenFile, Root};
 use self::listing::{PATH_PART, Torrents};
 use self::range::{ByteRange, Ranges};
 use self::validator::Verdict;
@@ -41,6 +46,9 @@ const DOWNLOADS_MAX: usize = 1_024;
 /// Downloads of one address at once: a receiver that takes nothing keeps its download, and nobody may keep all of them.
 const DOWNLOADS_PER_ADDRESS: usize = DOWNLOADS_MAX / 4;
 
+/// Files and directories that a look for new ones goes through.
+const LOOKED_AT_MAX: usize = 50_000;
+
 /// A browser that is pointed at a file must not run it on this origin, whatever it is.
 const POLICY: &str = "default-src 'none'; sandbox";
 
@@ -48,6 +56,8 @@ const POLICY: &str = "default-src 'none'; sandbox";
 #[derive(Debug)]
 pub(crate) struct Files {
     root: Arc<Root>,
+    /// Where it is.
+    real: PathBuf,
     downloads: Arc<Semaphore>,
     of_address: PerAddress,
 }
@@ -70,7 +80,7 @@ impl Files {
         let root = Root::open(&real).map_err(failed)?;
         info!(directory = %real.display(), "serving files under /files/ to everybody who can reach this tracker");
         let downloads = Arc::new(Semaphore::new(DOWNLOADS_MAX));
-        Ok(Self { root: Arc::new(root), downloads, of_address: PerAddress::new(DOWNLOADS_PER_ADDRESS) })
+        Ok(Self { root: Arc::new(root), real, downloads, of_address: PerAddress::new(DOWNLOADS_PER_ADDRESS) })
     }
 
     /// The file at `path` (encoded), if there is one that is served. Blocks.
@@ -81,6 +91,43 @@ impl Files {
             }
             _ => None,
         }
+    }
+
+    /// Where the file at `path` (encoded) lies, if that may be served.
+    pub(crate) fn place(&self, path: &str) -> Option<PathBuf> {
+        let names = directory::parts(path).ok()?;
+        Some(names.iter().fold(self.real.clone(), |place, name| place.join(OsStr::from_bytes(name))))
+    }
+
+    /// The files that were changed last, at most `most`, the newest first. Looks at a bounded part of a very large
+    /// directory. Blocks.
+    pub(crate) fn newest(&self, most: usize) -> Vec<Candidate> {
+        let mut found = Vec::new();
+        let mut looked = 0;
+        let mut waiting = VecDeque::from([String::new()]);
+        while let Some(path) = waiting.pop_front() {
+            let Ok(Found::Directory(entries)) = self.root.find(&path) else { continue };
+            for entry in entries {
+                looked += 1;
+                let name = percent_encode(&entry.name, PATH_PART);
+                if entry.is_directory {
+                    waiting.push_back(format!("{path}{name}/"));
+                } else {
+                    let Entry { size, modified, version, .. } = entry;
+                    found.push(Candidate { path: format!("{path}{name}"), version, size, modified });
+                }
+            }
+            if looked >= LOOKED_AT_MAX {
+                warn!(
+                    LOOKED_AT_MAX,
+                    "--seed looks for new files in a part of the directory only: it is very large"
+                );
+                break;
+            }
+        }
+        found.sort_unstable_by_key(|candidate| Reverse(candidate.modified));
+        found.truncate(most);
+        found
     }
 
     /// A place for a download to this address.
@@ -99,6 +146,17 @@ pub(crate) struct Published {
     pub(crate) version: String,
     /// The last part of its path, as text.
     pub(crate) name: String,
+}
+
+/// A file that is served, not opened.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    /// Below `/files/`, encoded.
+    pub(crate) path: String,
+    /// As in [`Published`].
+    pub(crate) version: String,
+    pub(crate) size: u64,
+    pub(crate) modified: SystemTime,
 }
 
 /// Counts as one download until it is dropped.

@@ -41,15 +41,14 @@ pub(crate) async fn scrape(
 fn announced(state: &AppState, remote: SocketAddr, query: &str) -> Vec<u8> {
     state.traffic.http_announces.add();
     let ip = remote.ip().to_canonical();
-    let now = state.clock.now();
-    if !state.gate.admit(now, ip) {
+    if !state.gate.admit(state.clock.now(), ip) {
         return too_many(state);
     }
     let announce = match parse_announce(query) {
         Ok(announce) => announce,
         Err(error) => return malformed(state, &error.to_string()),
     };
-    let met = state.swarms.lock().announce_address(now, ip, &announce.request, Reach::Both, PEERS_MAX);
+    let met = state.announced(ip, &announce.request, Reach::Both, PEERS_MAX);
     let Met { counts, interval, peers } = match met {
         Ok(met) => met,
         Err(refusal) => return encode_failure(&refusal.to_string(), None),

@@ -1,14 +1,17 @@
 //! A file's pieces.
 
 use std::io::{self, Read as _};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
+use peer::storage::{Identity, SourceFile};
 use sha1::{Digest as _, Sha1};
-use shared::metainfo::Metainfo;
 use shared::metainfo::builder::{BuildError, Builder};
 
 use super::Progress;
 use crate::files::Published;
+use crate::seed::Item;
 use crate::state::AppState;
 
 /// Bytes that are read at once.
@@ -37,10 +40,11 @@ pub(super) fn hash(
     path: &str,
     version: &str,
     progress: &Progress,
-) -> Result<Metainfo, HashError> {
+) -> Result<Item, HashError> {
     let open =
         || state.files.as_ref().and_then(|files| files.published(path)).filter(|it| it.version == version);
     let Published { mut file, size, name, .. } = open().ok_or(HashError::Changed)?;
+    let metadata = file.metadata()?;
     if size == 0 {
         return Err(HashError::Empty);
     }
@@ -69,5 +73,12 @@ pub(super) fn hash(
         builder.set_hash(piece, hasher.finalize().into());
     }
     open().ok_or(HashError::Changed)?;
-    Ok(builder.finish()?)
+    let place = state.files.as_ref().and_then(|files| files.place(path)).ok_or(HashError::Changed)?;
+    Ok(Item {
+        metainfo: Arc::new(builder.finish()?),
+        source: SourceFile { path: place, identity: Identity::of(&metadata) },
+        path: path.to_owned(),
+        version: version.to_owned(),
+        modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+    })
 }

@@ -136,7 +136,13 @@ async fn hash_in_turn(
     let (hasher, wanted) = (state.clone(), version.clone());
     let hashed = tokio::task::spawn_blocking(move || hashing::hash(&hasher, &path, &wanted, &progress)).await;
     let status = match hashed {
-        Ok(Ok(metainfo)) => Some(Status::Ready(Arc::new(metainfo))),
+        Ok(Ok(item)) => {
+            let metainfo = item.metainfo.clone();
+            if let Some(seeder) = &state.seeder {
+                seeder.publish(item);
+            }
+            Some(Status::Ready(metainfo))
+        }
         Ok(Err(hashing::HashError::Changed)) => None,
         Ok(Err(error)) => Some(Status::Failed(error.to_string())),
         Err(error) => Some(Status::Failed(error.to_string())),

@@ -13,6 +13,7 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::html;
+use crate::seed::Seeder;
 use crate::state::AppState;
 
 /// Numbers of now and since the start.
@@ -75,6 +76,7 @@ fn numbers(state: &AppState) -> Value {
         "garbageUdp": traffic.udp_garbage.get(),
         "requestsPaced": traffic.paced.get(),
         "malformedRequests": state.malformed(),
+        "filesSeeded": state.seeder.as_ref().map_or(0, Seeder::seeded),
         "uptimeSeconds": state.clock.now().as_millis() / 1_000,
     })
 }

@@ -130,7 +130,7 @@ async fn who_may_connect_to_whom() {
     leech.wanted = Some(0);
     assert!(announce(&server, &leech).await.unwrap().peers.is_empty());
     let seed = announce(&server, &request("t", "seed", 1, 0, Event::Update)).await.unwrap();
-    assert_eq!(seed.peers, ["127.0.0.1:100".parse().unwrap()]);
+    assert_eq!(seed.peers, ["127.0.0.1:100".parse::<SocketAddr>().unwrap()]);
     let reply = announce(&server, &request("t", "shy", 0, 1, Event::Started)).await.unwrap();
     assert_eq!((reply.incomplete, reply.peers.len()), (Some(1), 50), "no member without a port");
     let other = announce(&server, &request("t", "x", 100, 1, Event::Stopped)).await.unwrap();

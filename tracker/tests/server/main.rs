@@ -10,6 +10,7 @@ mod http_announce;
 mod page;
 mod process;
 mod publication;
+mod seed;
 mod support;
 mod tls;
 mod udp_announce;

@@ -134,13 +134,13 @@ async fn peers_over_udp_http_and_websocket_are_one_swarm_of_two_kinds() {
     let client = Client::new(&server).await;
     let reply = client.announce(request("t", "udp", 20, 1, Event::Started)).await;
     assert_eq!((reply.complete, reply.incomplete), (Some(1), Some(2)));
-    assert_eq!(reply.peers, ["127.0.0.1:10".parse().unwrap()]);
+    assert_eq!(reply.peers, ["127.0.0.1:10".parse::<SocketAddr>().unwrap()]);
     let reply = browser.announce("t", json!(1), "", &["x"]).await;
     assert_eq!((&reply["complete"], &reply["incomplete"]), (&json!(1), &json!(2)));
     browser.assert_nothing_else().await;
     let reply = server.get(&http, &[]).await;
     let reply = shared::tracker::http::parse_announce_reply(reply.body()).unwrap();
-    assert_eq!(reply.peers, ["127.0.0.1:20".parse().unwrap()]);
+    assert_eq!(reply.peers, ["127.0.0.1:20".parse::<SocketAddr>().unwrap()]);
     client.announce(request("t", "udp", 20, 1, Event::Stopped)).await;
     let Ok(Reply::Scrape(counts)) =
         client.ask(Ask::Scrape(vec![request("t", "x", 1, 1, Event::Update).info_hash])).await
@@ -165,10 +165,10 @@ async fn ipv6_peers_are_told_of_ipv6_peers() {
     assert_eq!((reply.incomplete, reply.peers.len()), (Some(2), 0), "there is no room for other families");
     assert_eq!(
         v4.announce(request("t", "c", 30, 1, Event::Started)).await.peers,
-        ["127.0.0.1:20".parse().unwrap()]
+        ["127.0.0.1:20".parse::<SocketAddr>().unwrap()]
     );
     let reply = v6.announce(request("t", "d", 40, 1, Event::Started)).await;
-    assert_eq!(reply.peers, ["[::1]:10".parse().unwrap()]);
+    assert_eq!(reply.peers, ["[::1]:10".parse::<SocketAddr>().unwrap()]);
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ impl Server<'_> {
             UdpRequest::Announce { request, .. } => {
                 traffic.udp_announces.add();
                 let most = (REPLY_MAX - ANNOUNCE_HEAD) / family.length();
-                match state.swarms.lock().announce_address(now, ip, &request, Reach::OwnFamily, most) {
+                match state.announced(ip, &request, Reach::OwnFamily, most) {
                     Ok(met) => announced(met),
                     Err(refusal) => UdpResponse::Error(refusal.to_string()),
                 }

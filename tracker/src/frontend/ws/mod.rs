@@ -160,6 +160,9 @@ impl Peer<'_> {
     fn handle(&self, text: &str) {
         match Request::parse(text) {
             Ok(request) => {
+                if let (Some(seeder), Request::Announce(announce)) = (&self.state.seeder, &request) {
+                    seeder.ask(&announce.info_hash, announce.peer_id, announce.left, announce.event);
+                }
                 let mut replies = Vec::new();
                 let now = self.state.clock.now();
                 self.state.swarms.lock().handle(now, self.id, request, &mut replies);

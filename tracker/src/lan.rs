@@ -1,7 +1,5 @@
 //! This host as its neighbours see it.
 
-pub mod qr;
-
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The addresses under which others on the local network reach this host: the likeliest first.
