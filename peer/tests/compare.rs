@@ -14,6 +14,10 @@ use peer::compare::lab::{Lab, LabError};
 use peer::compare::lane::{Answer, Request, Wanted};
 use peer::compare::model::{Lane, Mode, Report};
 
+/// Bytes of headers, without options.
+const IP_HEADER: u64 = 20;
+const ETHERNET_HEADER: u64 = 14;
+
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
 /// The tracker's executable, built if it is not there.
@@ -86,16 +90,20 @@ fn parts_on_the_wire_add_up_to_the_links_counter() {
 }
 
 #[test]
-fn bittorrent_over_tcp_adds_up_as_well() {
+fn bittorrent_adds_up_as_well() {
     if !namespaces() {
         return;
     }
-    let report = report(&["--lanes", "http1,bt-tcp", "--sizes", "10k,1M,5M", "--repeats", "2"]);
-    assert_eq!(report.runs.len(), 2 * 3 * 2);
+    let lanes = ["bt-tcp", "bt-webrtc", "hybrid"];
+    let report = report(&["--lanes", &lanes.join(","), "--sizes", "10k,1M,5M", "--repeats", "2"]);
+    assert_eq!(report.runs.len(), lanes.len() * 3 * 2);
     for run in &report.runs {
         let wire = run.wire.unwrap_or_else(|| panic!("{run:?}"));
         assert!(run.ok && wire.measured && wire.adds_up(), "{run:?}");
-        assert!(wire.security == 0 && wire.application > 0, "{run:?}");
+        assert!(wire.application > 0, "{run:?}");
+        assert_eq!(wire.security > 0, run.lane.is_encrypted(), "{run:?}");
+        // Frames that are no packets of content or acknowledgement are few: ARP.
+        assert!(wire.link_layer * IP_HEADER <= (wire.network + 1_000) * ETHERNET_HEADER, "{run:?}");
     }
 }
 

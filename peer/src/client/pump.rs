@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::hash::Pool;
 use crate::net::counters::Counters;
 use crate::net::guard::Guard;
-use crate::net::http::Http;
+use crate::net::http::{Count, Http};
 use crate::net::tcp::{self, Link, Links};
 use crate::net::tls;
 use crate::net::tracker_socket::Heard;
@@ -50,7 +50,9 @@ pub(super) struct Pump {
     pub(super) counters: Arc<Counters>,
     pub(super) guard: Guard,
     pub(super) tls: Arc<ClientConfig>,
+    /// For trackers, and for web seeds: counted apart.
     pub(super) http: Http,
+    pub(super) web_seeds: Http,
     /// For what is drawn outside of the engine: transactions of UDP trackers.
     pub(super) rng: Rng,
     pub(super) sockets: BTreeMap<TrackerId, Socket>,
@@ -157,6 +159,8 @@ impl Pump {
             listener.map(|listener| tokio::spawn(tcp::accept(listener, links.clone(), reports.clone())));
         let clock = Clock::start();
         let engine = Engine::new(config, seed()?, clock.now(), Clock::unix());
+        let http = |of| Http::new(guard, Arc::clone(&tls), Count::new(Arc::clone(&counters), of));
+        let (http, web_seeds) = (http(|counters| &counters.tracker), http(|counters| &counters.web_seed));
         let pump = Self {
             engine,
             clock,
@@ -164,7 +168,8 @@ impl Pump {
             events,
             counters,
             guard,
-            http: Http::new(guard, Arc::clone(&tls)),
+            http,
+            web_seeds,
             tls,
             rng: Rng::from_seed(seed()?),
             sockets: BTreeMap::new(),

@@ -8,15 +8,16 @@ use shared::tracker::AnnounceRequest;
 use tokio::sync::mpsc;
 
 use super::pump::{Pump, Route, Socket, Told};
+use crate::net::http::Count;
 use crate::net::tracker_socket::{self, Heard};
 use crate::net::web_seed::{Fetch, fetch};
 use crate::net::{tracker_http, tracker_udp};
 
 impl Pump {
     pub(super) fn announce(&self, id: EffectId, url: String, request: Box<AnnounceRequest>) {
-        let (results, counters) = (self.results.clone(), Arc::clone(&self.counters));
+        let results = self.results.clone();
         if url.starts_with("udp:") {
-            let (guard, clock) = (self.guard, self.clock);
+            let (guard, clock, counters) = (self.guard, self.clock, Arc::clone(&self.counters));
             let rng = self.rng.fork(&format!("udp tracker {id}"));
             tokio::spawn(async move {
                 results.done(id, tracker_udp::announce(guard, clock, &url, request, rng, &counters).await);
@@ -24,13 +25,13 @@ impl Pump {
         } else {
             let http = self.http.clone();
             tokio::spawn(async move {
-                results.done(id, tracker_http::announce(&http, &url, &request, &counters).await);
+                results.done(id, tracker_http::announce(&http, &url, &request).await);
             });
         }
     }
 
     pub(super) fn fetch(&mut self, id: EffectId, what: Fetch) {
-        let (reports, http) = (self.reports.clone(), self.http.clone());
+        let (reports, http) = (self.reports.clone(), self.web_seeds.clone());
         let conn = what.conn;
         let fetching = tokio::spawn(async move {
             let result = fetch(&http, &what, &reports).await;
@@ -47,8 +48,9 @@ impl Pump {
         self.sockets.insert(tracker, Socket { number, texts });
         let results = self.results.clone();
         let heard = move |heard| results.tell(Told::Heard { tracker, number, heard });
-        let (guard, tls, counters) = (self.guard, Arc::clone(&self.tls), Arc::clone(&self.counters));
-        self.talking.spawn(tracker_socket::run(guard, tls, url, given, heard, counters));
+        let (guard, tls) = (self.guard, Arc::clone(&self.tls));
+        let count = Count::new(Arc::clone(&self.counters), |counters| &counters.tracker);
+        self.talking.spawn(tracker_socket::run(guard, tls, url, given, heard, count));
     }
 
     /// What a socket told, unless it is no longer the tracker's.

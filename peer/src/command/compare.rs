@@ -13,7 +13,7 @@ use crate::cli::flag;
 use crate::ending::{self, EXIT_CODES};
 use crate::output::{JSON_ENDED, Output};
 
-/// Sends the same bytes over HTTP/1.1, HTTP/2 and BitTorrent, client and server each in a network namespace of its own, and
+/// Sends the same bytes over HTTP/1.1, HTTP/2, BitTorrent and both at once, client and server each in a network namespace of its own, and
 /// says what of the wire was content, framing, encryption, transport and headers.
 ///
 /// Namespaces need root or user namespaces; without them everything below the programs' own counters is modelled, and
@@ -26,7 +26,7 @@ pub(crate) struct Args {
         long,
         value_name = "LIST",
         value_delimiter = ',',
-        default_value = "http1,h2c,bt-tcp,http1-tls,http2",
+        default_value = "http1,h2c,bt-tcp,http1-tls,http2,bt-webrtc,hybrid",
         env = "PIECEMEAL_COMPARE_LANES"
     )]
     lanes: Vec<Lane>,

@@ -195,17 +195,18 @@ pub struct CpuSeconds {
 pub struct Wire {
     /// The content itself, once.
     pub payload: u64,
-    /// Headers and framing above TLS or DTLS: HTTP, BitTorrent, signalling.
+    /// Headers and framing above TLS or DTLS: HTTP, BitTorrent, signalling; content that came more than once.
     pub application: u64,
-    /// TLS or DTLS: handshakes, record headers, tags.
+    /// TLS, handshakes included; DTLS: record headers, nonces, tags.
     pub security: u64,
-    /// TCP, or SCTP and UDP: headers, and whatever was sent again.
+    /// TCP, or SCTP and UDP: headers, and whatever was sent again. Over WebRTC also STUN, the handshake of DTLS, and
+    /// SCTP's acknowledgements and what it sent again.
     pub transport: u64,
     /// IP headers.
     pub network: u64,
     /// Ethernet headers, and ARP.
     pub link_layer: u64,
-    /// Bytes that were sent again; contained in the parts above.
+    /// Bytes that TCP sent again; contained in the parts above.
     pub retransmits: u64,
     /// All parts but `retransmits`.
     pub sum: u64,

@@ -43,6 +43,12 @@ pub struct Layers {
     pub sctp: u64,
     /// Connections.
     pub connections: u64,
+    /// UDP datagrams, each way: the kernel counts what is handed to it at once as one.
+    #[serde(default)]
+    pub datagrams: u64,
+    /// Whether connections are broken off while content is under way on them, which is then read by nobody.
+    #[serde(default)]
+    pub broken_off: bool,
 }
 
 impl Layers {
@@ -58,19 +64,21 @@ impl Layers {
 /// Splits what a link between two namespaces carried during one run. `client` and `server` are what grew meanwhile.
 pub fn measured(layers: &Layers, client: &Counters, server: &Counters) -> Wire {
     let segments = client.tcp_sent + server.tcp_sent;
-    let datagrams = client.udp_sent + server.udp_sent;
+    let datagrams = layers.datagrams.max(client.udp_sent + server.udp_sent);
     // Each is one packet: TCP keeps its segments below the MTU, and so does SCTP. The kernel's own count of IP packets is of
     // what goes down the stack, where a packet may still be many.
     let packets = segments + datagrams;
     let frames = client.sent_frames + client.received_frames;
-    let retransmits = sent_again(layers, client, server);
+    let beyond = beyond(layers, client, server);
+    let retransmits = beyond.min((client.tcp_again + server.tcp_again) * SEGMENT);
+    let unread = if layers.broken_off { beyond - retransmits } else { 0 };
     let tcp = segments * TCP_HEADER + (client.tcp_opened + server.tcp_opened) * SYN_OPTIONS;
     let transport = tcp + datagrams * UDP_HEADER + layers.sctp + retransmits;
     // With IPv6 switched off, what is no IP packet is ARP.
     let arp = frames.saturating_sub(packets);
     finish(Wire {
         payload: layers.payload,
-        application: layers.above().saturating_sub(layers.payload),
+        application: (layers.above() + unread).saturating_sub(layers.payload),
         security: layers.below().saturating_sub(layers.above() + layers.sctp),
         transport,
         network: packets * IP_HEADER,
@@ -84,17 +92,15 @@ pub fn measured(layers: &Layers, client: &Counters, server: &Counters) -> Wire {
     })
 }
 
-/// Bytes of segments that were sent again. The kernel counts such segments, not their bytes; those are what went down from
-/// IP beyond its headers and beyond what our own code sent and received.
-fn sent_again(layers: &Layers, client: &Counters, server: &Counters) -> u64 {
-    let again = client.tcp_again + server.tcp_again;
+/// What went down from IP beyond its headers and beyond what our own code sent and received: segments that were sent again,
+/// of which the kernel counts how many they are, not their bytes; and what was sent and never read.
+fn beyond(layers: &Layers, client: &Counters, server: &Counters) -> u64 {
     let (packets, datagrams) = (client.ip_sent + server.ip_sent, client.udp_sent + server.udp_sent);
     let headers = packets * IP_HEADER
         + packets.saturating_sub(datagrams) * TCP_HEADER
         + datagrams * UDP_HEADER
         + (client.tcp_opened + server.tcp_opened) * SYN_OPTIONS;
-    let beyond = (client.ip_bytes + server.ip_bytes).saturating_sub(headers + layers.below());
-    beyond.min(again * SEGMENT)
+    (client.ip_bytes + server.ip_bytes).saturating_sub(headers + layers.below())
 }
 
 /// The same where nobody could count: full segments on a link of [`MTU`], an acknowledgement for every second, none lost.
@@ -211,6 +217,31 @@ mod tests {
             0,
             "an acknowledgement alone has no bytes"
         );
+    }
+
+    #[test]
+    fn what_was_sent_and_never_read_is_counted_only_where_connections_are_broken_off() {
+        let (layers, client, server) = plain();
+        // Two segments more, full, and the client had gone.
+        let (tcp_sent, more) = (server.tcp_sent + 2, 2 * (SEGMENT + 66));
+        let client = Counters { received_bytes: client.received_bytes + more, received_frames: 14, ..client };
+        let ip_bytes = 22 * 52 + 16 + 10_600 + 2 * SEGMENT;
+        let server = Counters { tcp_sent, ip_sent: 22, ip_bytes, ..server };
+        assert_eq!(measured(&layers, &client, &server).discrepancy(), 2 * SEGMENT);
+        let wire = measured(&Layers { broken_off: true, ..layers }, &client, &server);
+        assert_eq!((wire.application, wire.retransmits), (600 + 2 * SEGMENT, 0));
+        assert_eq!(wire.sum, wire.link);
+    }
+
+    #[test]
+    fn datagrams_that_the_kernel_took_at_once_are_no_arp() {
+        let layers =
+            Layers { datagrams: 10, above_received: 1_000, below_received: 1_000, ..Layers::default() };
+        let client = Counters { received_frames: 10, received_bytes: 1_420, ..Counters::default() };
+        let server = Counters { udp_sent: 2, ..Counters::default() };
+        let wire = measured(&layers, &client, &server);
+        assert_eq!((wire.transport, wire.network, wire.link_layer), (80, 200, 140));
+        assert_eq!(wire.sum, wire.link);
     }
 
     #[test]

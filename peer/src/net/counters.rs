@@ -46,7 +46,7 @@ pub struct Counters {
     pub web_seed_body: AtomicU64,
     /// HTTP of web seeds as sockets gave and took it (with TLS: within it).
     pub web_seed: Pair,
-    /// Trackers, of every kind: requests and replies, without TLS.
+    /// Trackers, of every kind: what sockets took and gave, without TLS.
     pub tracker: Pair,
 }
 

@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::counters::{Counters, Pair};
 use super::guard::{Guard, GuardError};
 
 /// How long a server may take to begin its answer.
@@ -57,14 +58,15 @@ type Sender = SendRequest<Empty<Bytes>>;
 pub(crate) struct Http {
     guard: Guard,
     tls: Arc<ClientConfig>,
+    count: Count,
     /// By scheme, host and port.
     idle: Arc<Mutex<HashMap<String, Vec<Sender>>>>,
 }
 
 impl Http {
     /// `tls` is without ALPN, or with `http/1.1`.
-    pub(crate) fn new(guard: Guard, tls: Arc<ClientConfig>) -> Self {
-        Self { guard, tls, idle: Arc::default() }
+    pub(crate) fn new(guard: Guard, tls: Arc<ClientConfig>, count: Count) -> Self {
+        Self { guard, tls, count, idle: Arc::default() }
     }
 
     /// Asks for a URL, or a range of it (`bytes=…`); answers the response, whatever its status, with the connection that is
@@ -121,7 +123,7 @@ impl Http {
 
     async fn connect(&self, host: &str, port: u16, secure: bool) -> Result<Sender, HttpError> {
         let stream = stream(self.guard, &self.tls, host, port, secure).await?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        let (sender, connection) = handshake(TokioIo::new(self.count.clone().on(stream))).await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "HTTP connection ended");
@@ -211,5 +213,63 @@ impl AsyncWrite for Stream {
             Self::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+/// Where bytes of a connection are counted: all that is above TLS.
+#[derive(Clone)]
+pub(crate) struct Count {
+    counters: Arc<Counters>,
+    of: fn(&Counters) -> &Pair,
+}
+
+impl Count {
+    pub(crate) const fn new(counters: Arc<Counters>, of: fn(&Counters) -> &Pair) -> Self {
+        Self { counters, of }
+    }
+
+    pub(crate) const fn on(self, stream: Stream) -> Counted {
+        Counted { stream, count: self }
+    }
+
+    fn pair(&self) -> &Pair {
+        (self.of)(&self.counters)
+    }
+}
+
+/// A connection whose bytes are counted.
+pub(crate) struct Counted {
+    stream: Stream,
+    count: Count,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.count.pair().add_received(buffer.filled().len() - before);
+        read
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if let Poll::Ready(Ok(length)) = written {
+            self.count.pair().add_sent(length);
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

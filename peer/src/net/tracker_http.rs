@@ -9,20 +9,14 @@ use shared::tracker::AnnounceRequest;
 use shared::tracker::http::{ReplyError, announce_url, parse_announce_reply};
 use tokio::time::timeout;
 
-use super::counters::Counters;
 use super::http::Http;
 
 /// How long an announce may take, name, connection and reply together.
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// Announces; what came of it is the effect's result.
-pub(crate) async fn announce(
-    http: &Http,
-    url: &str,
-    request: &AnnounceRequest,
-    counters: &Counters,
-) -> EffectResult {
-    let asked = timeout(WITHIN, ask(http, &announce_url(url, request), counters)).await;
+pub(crate) async fn announce(http: &Http, url: &str, request: &AnnounceRequest) -> EffectResult {
+    let asked = timeout(WITHIN, ask(http, &announce_url(url, request))).await;
     let failure = match asked {
         Ok(Ok(body)) => match parse_announce_reply(&body) {
             Ok(response) => return EffectResult::Announced(Box::new(response)),
@@ -35,14 +29,12 @@ pub(crate) async fn announce(
     EffectResult::Failed(failure)
 }
 
-async fn ask(http: &Http, url: &str, counters: &Counters) -> Result<Vec<u8>, EffectFailure> {
+async fn ask(http: &Http, url: &str) -> Result<Vec<u8>, EffectFailure> {
     let failed = |error: &dyn std::fmt::Display| EffectFailure::Failed(error.to_string());
-    counters.tracker.add_sent(url.len());
     let (response, kept) = http.get(url, None).await.map_err(|error| failed(&error))?;
     let status = response.status();
     let body = Limited::new(response.into_body(), limits::TRACKER_REPLY_MAX).collect().await;
     let body = body.map_err(|error| failed(&error))?.to_bytes();
-    counters.tracker.add_received(body.len());
     kept.give_back();
     // Some say why in a reply of the usual form under another status.
     if status.is_success() || body.starts_with(b"d") {

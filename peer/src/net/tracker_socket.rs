@@ -12,9 +12,8 @@ use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-use super::counters::Counters;
 use super::guard::Guard;
-use super::http::stream;
+use super::http::{Count, stream};
 
 /// How long the handshake may take, and a message to leave.
 const WITHIN: Duration = Duration::from_secs(15);
@@ -35,9 +34,9 @@ pub(crate) async fn run(
     url: String,
     mut texts: mpsc::UnboundedReceiver<String>,
     heard: impl Fn(Heard) + Send,
-    counters: Arc<Counters>,
+    count: Count,
 ) {
-    if let Err(reason) = talk(guard, &tls, &url, &mut texts, &heard, &counters).await {
+    if let Err(reason) = talk(guard, &tls, &url, &mut texts, &heard, count).await {
         heard(Heard::Closed(reason));
     }
 }
@@ -48,7 +47,7 @@ async fn talk(
     url: &str,
     texts: &mut mpsc::UnboundedReceiver<String>,
     heard: &(impl Fn(Heard) + Send),
-    counters: &Counters,
+    count: Count,
 ) -> Result<(), String> {
     let bad = || format!("expected a ws or wss URL with a host, got {url:?}");
     let uri: http::Uri = url.parse().map_err(|_| bad())?;
@@ -62,7 +61,7 @@ async fn talk(
     let opened = stream(guard, tls, host, port, secure).await.map_err(|error| error.to_string())?;
     let bound = Some(TRACKER_MESSAGE_MAX);
     let config = WebSocketConfig::default().max_message_size(bound).max_frame_size(bound);
-    let shaken = timeout(WITHIN, client_async_with_config(url, opened, Some(config))).await;
+    let shaken = timeout(WITHIN, client_async_with_config(url, count.on(opened), Some(config))).await;
     let shaken = shaken.map_err(|_| "the tracker did not answer in time".to_owned())?;
     let (mut socket, _) = shaken.map_err(|error| error.to_string())?;
     heard(Heard::Opened);
@@ -73,13 +72,11 @@ async fn talk(
                     let _ = timeout(WITHIN, socket.close(None)).await;
                     return Ok(());
                 };
-                counters.tracker.add_sent(text.len());
                 let sent = timeout(WITHIN, socket.send(Message::text(text))).await;
                 sent.map_err(|_| "the tracker takes nothing".to_owned())?.map_err(|error| error.to_string())?;
             }
             message = socket.next() => match message {
                 Some(Ok(Message::Text(text))) => {
-                    counters.tracker.add_received(text.len());
                     heard(Heard::Text(text.as_str().to_owned()));
                 }
                 // Pings are answered by the library. Trackers say nothing in binary.

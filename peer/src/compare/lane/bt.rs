@@ -70,7 +70,11 @@ impl Peer {
         Ok(Answer {
             seconds: since(times.last),
             ttfb_seconds: since(times.first),
-            layers: layers(payload, &totals),
+            layers: Layers {
+                // As soon as one source has given what another was asked for.
+                broken_off: self.lane == Lane::Hybrid,
+                ..layers(payload, &totals)
+            },
             ..Answer::default()
         })
     }
@@ -155,6 +159,8 @@ fn layers(payload: u64, totals: &Totals) -> Layers {
         below_received: plain_received + datagram.received,
         sctp: datagram_bytes.saturating_sub(channel.sent + channel.received + dtls),
         connections: tcp_connections,
+        datagrams: datagrams.sent + datagrams.received,
+        ..Layers::default()
     }
 }
 

@@ -101,6 +101,7 @@ impl Client {
                 below_received,
                 sctp: 0,
                 connections: counts.len() as u64,
+                ..Layers::default()
             },
             ..Answer::default()
         })

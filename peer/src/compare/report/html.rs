@@ -177,8 +177,9 @@ fn method(page: &mut String, report: &Report) {
          covers 95 %, with fewer it is their range. Two lanes are said to differ if their intervals do not overlap and each has four \
          runs at least. BitTorrent over TCP is to be judged beside HTTP in \
          clear, WebRTC, which always encrypts, beside HTTP over TLS; an asterisk marks what is encrypted.</p>\
-         <p>Layers: application is what stands above TLS beside the content (headers, frames, messages); security is TLS or \
-         DTLS, handshakes included; transport is TCP, or UDP and SCTP, with whatever was sent again; network is IP; link layer is \
+         <p>Layers: application is what stands above TLS beside the content (headers, frames, messages, content that came twice); security is TLS \
+         with its handshake, or the records of DTLS; transport is TCP, or UDP and SCTP, with whatever was sent again, and over WebRTC \
+         with STUN and the handshake of DTLS; network is IP; link layer is \
          Ethernet and ARP. Each is counted by itself; their sum is held against the link’s own counter.</p>",
     );
     let worst = report
