@@ -57,7 +57,7 @@ fn fastest(lanes: &[&Row<'_>], group: &str) -> Option<String> {
         return Some(format!("{place}: {}; {runs} not enough to name a fastest.", list.join(", ")));
     }
     let (slower, near): (Vec<_>, Vec<_>) = rated[1..].iter().partition(|(_, other)| other.differs(&goodput));
-    let near: Vec<String> = near.iter().map(|other| shown(other)).collect();
+    let near: Vec<String> = near.iter().map(&shown).collect();
     let of = if near.is_empty() { "that" } else { "the first" };
     let slower: Vec<String> = slower
         .iter()
@@ -88,7 +88,7 @@ fn encryption(at: &[&Row<'_>]) -> Option<String> {
 
 /// Who needs fewest and most bytes for a large file.
 fn overhead(at: &[&Row<'_>]) -> Option<String> {
-    let ((least, fewest), (most, many)) = ends(at, |row| row.overhead)?;
+    let [(least, fewest), (most, many)] = ends(at, |row| row.overhead)?;
     let how = if at.iter().all(|row| row.is_measured()) { "" } else { " (modelled)" };
     Some(format!(
         "On the wire{how}, {} carries {} more than the file with {}, {} with {}.",
@@ -102,7 +102,7 @@ fn overhead(at: &[&Row<'_>]) -> Option<String> {
 
 /// What a small file is about: the time until the connection stands.
 fn small(at: &[&Row<'_>]) -> Option<String> {
-    let ((quick, least), (slow, most)) = ends(at, |row| row.seconds)?;
+    let [(quick, least), (slow, most)] = ends(at, |row| row.seconds)?;
     Some(format!(
         "{} are a matter of opening connections: {} with {}, {} with {}.",
         Size(quick.size),
@@ -114,12 +114,9 @@ fn small(at: &[&Row<'_>]) -> Option<String> {
 }
 
 /// The rows with the least and the largest median, with those; none if the two cannot be told apart.
-fn ends<'a, 'b>(
-    at: &[&'a Row<'b>],
-    of: fn(&Row<'_>) -> Option<Summary>,
-) -> Option<((&'a Row<'b>, f64), (&'a Row<'b>, f64))> {
+fn ends<'a, 'b>(at: &[&'a Row<'b>], of: fn(&Row<'_>) -> Option<Summary>) -> Option<[(&'a Row<'b>, f64); 2]> {
     let mut lanes: Vec<(&Row<'_>, Summary)> = at.iter().filter_map(|row| Some((*row, of(row)?))).collect();
     lanes.sort_by(|a, b| a.1.median.total_cmp(&b.1.median));
     let ((first, least), (last, most)) = (*lanes.first()?, *lanes.last()?);
-    least.differs(&most).then_some(((first, least.median), (last, most.median)))
+    least.differs(&most).then_some([(first, least.median), (last, most.median)])
 }
