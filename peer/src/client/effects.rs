@@ -24,7 +24,7 @@ impl Pump {
             Output::Dial { conn, address } => {
                 let link = Link::new();
                 self.routes.insert(conn, Route::Tcp(link.clone()));
-                tcp::dial(conn, address, link, self.reports.clone());
+                tcp::dial(conn, self.guard.from, address, link, self.reports.clone());
             }
             Output::TrackerConnect { tracker, url } => self.connect_tracker(tracker, url),
             Output::TrackerSend { tracker, text } => {

@@ -139,7 +139,6 @@ impl Pump {
         counters: Arc<Counters>,
     ) -> Result<Started, StartError> {
         let Options { engine: mut config, listen, webrtc, storage, trust } = options;
-        let guard = Guard { private: config.private_addresses };
         let tls = tls::client(&trust, &[b"http/1.1"])?;
         let (results, results_arriving) = mpsc::unbounded_channel();
         let (reports, reports_arriving) = mpsc::channel(REPORTS_QUEUED);
@@ -154,6 +153,10 @@ impl Pump {
         };
         let local_address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         config.listen_port = local_address.map(|address| address.port());
+        let from = local_address.map(|address| address.ip());
+        // From loopback nothing leads to another host.
+        let from = from.filter(|from| !from.is_unspecified() && !from.is_loopback());
+        let guard = Guard { private: config.private_addresses, from };
         let links = Links::default();
         let listening =
             listener.map(|listener| tokio::spawn(tcp::accept(listener, links.clone(), reports.clone())));

@@ -57,7 +57,7 @@ async fn ask(
     // IPv4 first: of a tracker that has both, that is where most peers are.
     let address = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
     let address = *address.ok_or_else(|| format!("{host} has no address"))?;
-    let socket = open(address).await.map_err(|error| format!("{address}: {error}"))?;
+    let socket = open(guard.from, address).await.map_err(|error| format!("{address}: {error}"))?;
     let family = Family::of(address.ip());
     let mut client = UdpClient::new(clock.now(), Ask::Announce(request), url, family, None, REPETITIONS, rng);
     let mut datagram = vec![0; DATAGRAM_MAX];
@@ -83,13 +83,14 @@ async fn ask(
     }
 }
 
-/// A socket that hears nobody but this address.
-async fn open(address: SocketAddr) -> io::Result<UdpSocket> {
+/// A socket that hears nobody but this address, and sends from the one that takes connections.
+async fn open(from: Option<IpAddr>, address: SocketAddr) -> io::Result<UdpSocket> {
     let any = match address {
         SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
-    let socket = UdpSocket::bind((any, 0)).await?;
+    let from = from.filter(|from| from.is_ipv4() == address.is_ipv4()).unwrap_or(any);
+    let socket = UdpSocket::bind((from, 0)).await?;
     socket.connect(address).await?;
     Ok(socket)
 }

@@ -10,12 +10,13 @@ use std::time::Duration;
 use shared::engine::ClosedBy;
 use shared::id::ConnId;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 pub(crate) use incoming::{Links, accept};
 pub(crate) use link::Link;
 
+use super::guard::connect_from;
 use super::transport::Reports;
 
 /// How long a dial may take. Who does not answer by then is behind something that drops.
@@ -49,10 +50,10 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Opens a connection, and carries what `link` is given and what comes, until it ends.
-pub(crate) fn dial(conn: ConnId, address: SocketAddr, link: Link, reports: Reports) {
+pub(crate) fn dial(conn: ConnId, from: Option<IpAddr>, address: SocketAddr, link: Link, reports: Reports) {
     tokio::spawn(async move {
         let opened = tokio::select! {
-            opened = timeout(DIAL_WITHIN, TcpStream::connect(address)) => opened,
+            opened = timeout(DIAL_WITHIN, connect_from(from, address)) => opened,
             () = link.closing() => return,
         };
         let stream = match opened {
