@@ -1,5 +1,6 @@
 use bytes::Bytes;
 
+use super::pieces::Told;
 use super::pipeline::Matched;
 use super::{CloseReason, Peer, Shaken};
 use crate::bitfield::Bitfield;
@@ -24,8 +25,8 @@ pub enum Heard {
     },
     /// It said which pieces it has.
     Pieces,
-    /// It got a piece.
-    Gained(PieceIndex),
+    /// It got these pieces.
+    Gained(Vec<PieceIndex>),
     /// It lost a piece.
     Lost(PieceIndex),
     /// It chokes us; these requests are not answered.
@@ -51,6 +52,15 @@ pub enum Heard {
     Exchanged(PexMessage),
     /// It sent, refused, or wants a block of metadata.
     Metadata(MetadataMessage),
+}
+
+impl From<Told> for Heard {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::First => Self::Pieces,
+            Told::Gained(pieces) => Self::Gained(pieces),
+        }
+    }
 }
 
 /// What the torrent knows of its pieces, once it has the metadata.
@@ -116,15 +126,12 @@ impl Peer {
                 self.wanting = wanting;
                 changed.then_some(Heard::Wanting)
             }
-            Message::Have(number) => self.pieces.change(number, true, layout)?.map(Heard::Gained),
-            Message::Bitfield(bytes) => {
-                self.pieces.bitfield(&bytes)?;
-                Some(Heard::Pieces)
+            Message::Have(number) => {
+                self.pieces.change(number, true, layout)?.map(|piece| Heard::Gained(vec![piece]))
             }
-            Message::HaveAll | Message::HaveNone => {
-                self.pieces.all_or_none(matches!(message, Message::HaveAll))?;
-                Some(Heard::Pieces)
-            }
+            Message::Bitfield(bytes) => Some(self.pieces.bitfield(&bytes, layout)?.into()),
+            Message::HaveAll => Some(self.pieces.all(layout)?.into()),
+            Message::HaveNone => Some(self.pieces.none()?.into()),
             Message::Request(request) => self.asked(request, known)?,
             Message::Piece { piece, begin, block } => Some(self.block(now, piece, begin, block, layout)?),
             Message::Cancel(request) => {

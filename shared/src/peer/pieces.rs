@@ -29,6 +29,15 @@ pub enum Pieces {
     },
 }
 
+/// What a word about many pieces means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The first word.
+    First,
+    /// A later one: these are new.
+    Gained(Vec<PieceIndex>),
+}
+
 impl Default for Pieces {
     fn default() -> Self {
         Self::Early { all: false, bits: Vec::new(), bitfield: None, said: false }
@@ -78,40 +87,59 @@ impl Pieces {
         }
     }
 
-    /// It has all pieces, or none. Only as the first word about pieces.
-    pub fn all_or_none(&mut self, every: bool) -> Result<(), CloseReason> {
+    /// It has no piece. Only as the first word about pieces.
+    pub const fn none(&mut self) -> Result<Told, CloseReason> {
         match self {
             Self::Early { said: true, .. } | Self::Known { said: true, .. } => Err(CloseReason::LateBitfield),
-            Self::Early { all, said, .. } => {
-                (*all, *said) = (every, true);
-                Ok(())
-            }
-            Self::Known { has, said } => {
-                if every {
-                    *has = Bitfield::full(has.len());
-                }
+            Self::Early { said, .. } | Self::Known { said, .. } => {
                 *said = true;
-                Ok(())
+                Ok(Told::First)
             }
         }
     }
 
-    /// It has these. Only as the first word about pieces.
-    pub fn bitfield(&mut self, bytes: &[u8]) -> Result<(), CloseReason> {
+    /// It has every piece. `layout` once that is known.
+    pub fn all(&mut self, layout: Option<&Layout>) -> Result<Told, CloseReason> {
         match self {
-            Self::Early { said: true, .. } | Self::Known { said: true, .. } => Err(CloseReason::LateBitfield),
-            Self::Early { bits, bitfield, said, .. } => {
-                *bits = bytes.to_vec();
-                *bitfield = Some(bytes.len());
-                *said = true;
-                Ok(())
+            Self::Early { all, said, .. } => {
+                (*all, *said) = (true, true);
+                Ok(Told::First)
             }
-            Self::Known { has, said } => {
-                *has = Bitfield::from_wire(bytes, has.len())?;
-                *said = true;
-                Ok(())
+            Self::Known { has, .. } => {
+                let every = Bitfield::full(has.len());
+                Ok(self.told(every, layout))
             }
         }
+    }
+
+    /// It has these. As a later word they are pieces that it got, as in as many HAVEs: so aria2 tells of several at once.
+    pub fn bitfield(&mut self, bytes: &[u8], layout: Option<&Layout>) -> Result<Told, CloseReason> {
+        match self {
+            Self::Early { bits, bitfield, said, .. } => {
+                if bitfield.is_some_and(|length| length != bytes.len()) {
+                    return Err(CloseReason::LateBitfield);
+                }
+                bits.resize(bits.len().max(bytes.len()), 0);
+                bits.iter_mut().zip(bytes).for_each(|(bit, more)| *bit |= more);
+                *bitfield = Some(bytes.len());
+                *said = true;
+                Ok(Told::First)
+            }
+            Self::Known { has, .. } => {
+                let these = Bitfield::from_wire(bytes, has.len())?;
+                Ok(self.told(these, layout))
+            }
+        }
+    }
+
+    fn told(&mut self, these: Bitfield, layout: Option<&Layout>) -> Told {
+        let Self::Known { has, said } = self else { return Told::First };
+        if !core::mem::replace(said, true) {
+            *has = these;
+            return Told::First;
+        }
+        let pieces = these.ones().filter_map(|number| layout?.piece(number));
+        Told::Gained(pieces.filter(|piece| has.insert(*piece)).collect())
     }
 
     /// It got, or lost, one piece. Answers the piece if that is a change that can be known.
@@ -144,5 +172,38 @@ impl Pieces {
                 Ok(changed.then_some(piece))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_bitfield_is_as_many_haves_and_takes_nothing_back() {
+        let layout = Layout::new(16_384, [10 * 16_384]).expect("valid");
+        let piece = |number| layout.piece(number).expect("in range");
+        let mut pieces = Pieces::default();
+        pieces.settle(&layout).expect("nothing was said");
+        assert_eq!(pieces.none(), Ok(Told::First));
+        assert_eq!(pieces.change(3, true, Some(&layout)), Ok(Some(piece(3))));
+        let told = pieces.bitfield(&[0b1100_0000, 0], Some(&layout));
+        assert_eq!(told, Ok(Told::Gained(vec![piece(0), piece(1)])));
+        assert!(pieces.has(piece(3)), "what it had it still has");
+        assert_eq!(pieces.bitfield(&[0b1100_0000, 0], Some(&layout)), Ok(Told::Gained(Vec::new())));
+        assert!(matches!(pieces.all(Some(&layout)), Ok(Told::Gained(gained)) if gained.len() == 7));
+        assert!(pieces.is_complete());
+        assert_eq!(pieces.none(), Err(CloseReason::LateBitfield));
+    }
+
+    #[test]
+    fn before_the_metadata_later_words_add_up() {
+        let layout = Layout::new(16_384, [10 * 16_384]).expect("valid");
+        let mut pieces = Pieces::default();
+        assert_eq!(pieces.change(9, true, None), Ok(None));
+        assert_eq!(pieces.bitfield(&[0x80, 0], None), Ok(Told::First));
+        assert_eq!(pieces.bitfield(&[0x80], None), Err(CloseReason::LateBitfield));
+        pieces.settle(&layout).expect("sound");
+        assert_eq!(pieces.known().map(|has| has.ones().collect::<Vec<_>>()), Some(vec![0, 9]));
     }
 }

@@ -16,7 +16,7 @@ impl Torrent {
                 self.fetch_metadata(ctx);
             }
             Heard::Pieces => self.pieces_told(ctx, conn),
-            Heard::Gained(piece) => self.gained(ctx, conn, piece),
+            Heard::Gained(pieces) => pieces.into_iter().for_each(|piece| self.gained(ctx, conn, piece)),
             Heard::Lost(piece) => self.lost(ctx, conn, piece),
             Heard::Choked(given_up) => self.give_back(conn, &given_up),
             Heard::Unchoked | Heard::AllowedFast => self.look_again(conn),
