@@ -59,6 +59,8 @@ pub(super) struct Pump {
     pub(super) sockets_made: u64,
     /// Sockets of trackers that are open, or say goodbye.
     pub(super) talking: TaskTracker,
+    /// The last announce over HTTP or UDP of each torrent to each tracker.
+    pub(super) announcing: BTreeMap<(String, InfoHash), JoinHandle<()>>,
     pub(super) places: BTreeMap<InfoHash, Place>,
     pub(super) storage: storage::Options,
     pub(super) stores: BTreeMap<InfoHash, Store>,
@@ -178,6 +180,7 @@ impl Pump {
             sockets: BTreeMap::new(),
             sockets_made: 0,
             talking: TaskTracker::new(),
+            announcing: BTreeMap::new(),
             storage,
             stores: BTreeMap::new(),
             hashing: Arc::new(Pool::start()),

@@ -14,20 +14,30 @@ use crate::net::web_seed::{Fetch, fetch};
 use crate::net::{tracker_http, tracker_udp};
 
 impl Pump {
-    pub(super) fn announce(&self, id: EffectId, url: String, request: Box<AnnounceRequest>) {
+    /// Announces of one torrent to one tracker go one after the other: a `completed` that overtakes a `stopped` would
+    /// leave a member behind that is gone.
+    pub(super) fn announce(&mut self, id: EffectId, url: String, request: Box<AnnounceRequest>) {
         let results = self.results.clone();
-        if url.starts_with("udp:") {
-            let (guard, clock, counters) = (self.guard, self.clock, Arc::clone(&self.counters));
-            let rng = self.rng.fork(&format!("udp tracker {id}"));
-            tokio::spawn(async move {
-                results.done(id, tracker_udp::announce(guard, clock, &url, request, rng, &counters).await);
-            });
-        } else {
-            let http = self.http.clone();
-            tokio::spawn(async move {
-                results.done(id, tracker_http::announce(&http, &url, &request).await);
-            });
-        }
+        self.announcing.retain(|_, announcing| !announcing.is_finished());
+        let which = (url.clone(), request.info_hash);
+        let before = self.announcing.remove(&which);
+        let (guard, clock, counters) = (self.guard, self.clock, Arc::clone(&self.counters));
+        let rng = self.rng.fork(&format!("udp tracker {id}"));
+        let http = self.http.clone();
+        let announcing = tokio::spawn(async move {
+            if let Some(before) = before {
+                let _ = before.await;
+            }
+            results.done(
+                id,
+                if url.starts_with("udp:") {
+                    tracker_udp::announce(guard, clock, &url, request, rng, &counters).await
+                } else {
+                    tracker_http::announce(&http, &url, &request).await
+                },
+            );
+        });
+        self.announcing.insert(which, announcing);
     }
 
     pub(super) fn fetch(&mut self, id: EffectId, what: Fetch) {

@@ -104,8 +104,28 @@ async fn download(args: &Args, target: Target, output: &Output) -> anyhow::Resul
         private |= is_private(typed).await;
     }
     private |= trackers.iter().any(|tracker| tracker == DEFAULT_TRACKER);
+    if !private && !args.network.allow_private {
+        tell_of_private(&origin, output).await;
+    }
     let peers = network::resolved(&args.peers).await?;
     Torrent { args, origin, trackers, peers, private }.fetch(signals, output).await
+}
+
+/// Says which places named by a link or `.torrent` are left alone, since a stranger may have named them.
+async fn tell_of_private(origin: &Origin, output: &Output) {
+    let named = match origin {
+        Origin::Link(text) => {
+            Link::parse(text).map(|link| [link.trackers, link.web_seeds].concat()).unwrap_or_default()
+        }
+        Origin::Metainfo(torrent) | Origin::Complete(torrent) => shared::metainfo::Metainfo::parse(torrent)
+            .map(|metainfo| [metainfo.trackers(), metainfo.web_seeds()].concat())
+            .unwrap_or_default(),
+    };
+    for url in named {
+        if is_private(authority(&url).unwrap_or_default()).await {
+            output.note(&format!("{url} is in a private network and not asked; --allow-private asks it"));
+        }
+    }
 }
 
 /// Whether what was given names neither a tracker nor anything else to get it from.
