@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::FileExt as _;
 
 use peer::client::Add;
+use rustix::fs::{FlockOperation, flock};
 use shared::engine::{Command, Origin, Phase};
 
 use super::support::{assert_same, client, files, introduce, reach, seed, torrent, wait};
@@ -21,6 +22,10 @@ async fn a_download_that_was_dropped_half_way_goes_on_with_what_it_has() {
     wait(&fetching, info_hash, |found| found.verified_bytes > 10_000_000).await;
     // As a crash would end it: no goodbye, no last record.
     drop(fetching);
+    // It ends in the background; only the end of a process ends its locks at once.
+    let state = fs::File::open(to.path().join(".piecemeal").join(info_hash.to_string())).unwrap();
+    flock(&state, FlockOperation::LockExclusive).unwrap();
+    drop(state);
     seeding.command(Command::SetLimits { upload: None, download: None });
 
     let again = client(to.path()).await;
