@@ -9,9 +9,11 @@ mod pump;
 mod trackers;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use shared::bitfield::Bitfield;
 use shared::engine::{Command, Event, Origin, Snapshot};
 use shared::id::{InfoHash, PeerId};
@@ -22,7 +24,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 pub use options::{Add, AddError, Options, StartError};
 
 use crate::net::counters::{Counters, Totals};
-use crate::storage::Place;
+use crate::storage::{self, Place};
 use pump::{Arrival, Pump};
 
 /// Events that a slow receiver may fall behind by. One that falls further behind gets
@@ -41,6 +43,8 @@ pub struct Client {
     counters: Arc<Counters>,
     local_address: Option<SocketAddr>,
     peer_id: PeerId,
+    /// Download directory.
+    downloads: Arc<PathBuf>,
 }
 
 impl Client {
@@ -49,10 +53,11 @@ impl Client {
         let counters = Arc::new(Counters::default());
         let (events, _) = broadcast::channel(EVENTS_KEPT);
         let (arrivals, arriving) = mpsc::unbounded_channel();
+        let downloads = Arc::new(options.storage.directory.clone());
         let started = Pump::start(options, events.clone(), Arc::clone(&counters))?;
         let (local_address, peer_id) = (started.local_address, started.pump.peer_id());
         tokio::spawn(started.pump.run(arriving));
-        Ok(Self { arrivals, events, counters, local_address, peer_id })
+        Ok(Self { arrivals, events, counters, local_address, peer_id, downloads })
     }
 
     /// Takes in a torrent. What comes of it is told by [`Client::events`]. One that is here already gains the trackers, and
@@ -74,11 +79,32 @@ impl Client {
             return Err(AddError::Incomplete);
         }
         let Add { origin, trackers, start, place } = add;
+        let kept = match &origin {
+            Origin::Link(_) => self.kept_torrent(&place, info_hash).await,
+            Origin::Metainfo(_) | Origin::Complete(_) => None,
+        };
         let command = Command::Add { origin, trackers, start };
-        self.arrivals
-            .send(Arrival::Add { info_hash, place, command })
-            .map_err(|_| AddError::Ended)
-            .map(|()| info_hash)
+        let add = Arrival::Add { info_hash, place, command };
+        // The link first: what it names counts as well.
+        let learn = kept.map(|torrent| {
+            let origin = Origin::Metainfo(torrent);
+            Arrival::Command(Command::Add { origin, trackers: Vec::new(), start })
+        });
+        for arrival in std::iter::once(add).chain(learn) {
+            self.arrivals.send(arrival).map_err(|_| AddError::Ended)?;
+        }
+        Ok(info_hash)
+    }
+
+    /// What an earlier download to the same place left of a torrent: its metadata need not be fetched again.
+    async fn kept_torrent(&self, place: &Place, torrent: InfoHash) -> Option<Bytes> {
+        let directory = match place {
+            Place::Downloads => PathBuf::clone(&self.downloads),
+            Place::Directory(directory) => directory.clone(),
+            Place::Files(_) => return None,
+        };
+        let looking = tokio::task::spawn_blocking(move || storage::kept_torrent(&directory, torrent));
+        looking.await.ok().flatten()
     }
 
     /// Gives the engine a command; it is not answered. One that cannot be taken is told by [`Event::Refused`]. Answers

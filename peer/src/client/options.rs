@@ -12,8 +12,8 @@ use crate::storage::{self, Place};
 
 /// How a client works.
 pub struct Options {
-    /// What the engine does. `offers` and `listen_port` are set by the client, from `webrtc` and `listen`;
-    /// `private_addresses` also holds for names that resolve to such addresses: trackers, web seeds.
+    /// What the engine does. `offers` and `listen_port` are set by the client, from `webrtc` and `listen`, and `sparse`,
+    /// which its storage is; `private_addresses` also holds for names that resolve to such addresses: trackers, web seeds.
     pub engine: Config,
     /// Where TCP connections of peers are taken; port 0 lets the system choose. `None` takes none.
     pub listen: Option<SocketAddr>,

@@ -147,6 +147,7 @@ impl Pump {
         let reports = Reports::new(reports, Arc::clone(&counters));
         let webrtc = webrtc.map(|start| start(reports.clone())).transpose()?;
         config.offers = webrtc.is_some();
+        config.sparse = true;
         let listener = match listen {
             Some(address) => {
                 Some(tcp::listen(address).map_err(|error| StartError::Listen { address, error })?)

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,14 +15,20 @@ use parking_lot::Mutex;
 use rustix::fs::{FileType, FlockOperation, Stat, fdatasync, fstatvfs};
 use rustix::io::Errno;
 use shared::engine::Opened;
+use shared::id::InfoHash;
+use shared::limits;
 use shared::metainfo::Metainfo;
 
 use super::beneath::{Access, Root};
+use super::check::{Hashing, has_hole};
 use super::record::{self, Record};
 use super::{Options, StorageError, read_exact};
 
 /// What is kept beside downloads, within their directory: a folder for each torrent, named after its info-hash.
 pub(super) const STATE: &str = ".piecemeal";
+
+/// The `.torrent` within that folder.
+const TORRENT: &str = "torrent";
 
 /// Files of one torrent that are open at once.
 const OPEN_MAX: usize = 64;
@@ -121,7 +128,7 @@ impl Download {
         let overwrite = options.overwrite;
         let this = Self { root, state, metainfo, paths, overwrite, opened, inner: Mutex::new(inner) };
         this.make_empty_files()?;
-        this.state.replace("torrent", &this.metainfo.to_torrent(this.metainfo.trackers()))?;
+        this.state.replace(TORRENT, &this.metainfo.to_torrent(this.metainfo.trackers()))?;
         Ok(this)
     }
 
@@ -156,14 +163,49 @@ impl Download {
         Ok(bytes)
     }
 
-    /// Notes what came of a check: a file in which something matches is one that this download goes on with.
-    pub(super) fn checked(&self, offset: u64, length: u32, digest: &[u8; 20]) {
+    /// SHA-1 of bytes of the torrent; `None`, at once, if some of them were never written. Takes little memory, however
+    /// many they are. A file in which a piece matches is one that this download goes on with.
+    pub(super) fn check(&self, offset: u64, length: u32) -> Result<Option<[u8; 20]>, StorageError> {
+        let digest = match self.digest(offset, u64::from(length)) {
+            Err(StorageError::Io(error))
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) =>
+            {
+                None
+            }
+            other => other?,
+        };
+        self.checked(offset, length, digest.as_ref());
+        Ok(digest)
+    }
+
+    fn digest(&self, offset: u64, length: u64) -> Result<Option<[u8; 20]>, StorageError> {
+        let layout = self.metainfo.layout();
+        let padding = |number: usize| self.metainfo.files()[number].padding;
+        for range in layout.file_ranges(offset, length).filter(|range| !padding(range.file)) {
+            let file = self.file(range.file, false)?;
+            if has_hole(&file, range.offset, range.length)? {
+                return Ok(None);
+            }
+        }
+        let mut hashing = Hashing::new();
+        for range in layout.file_ranges(offset, length) {
+            if padding(range.file) {
+                hashing.zeros(range.length);
+            } else {
+                let file = self.file(range.file, false)?;
+                hashing.file(&file, range.offset, range.length)?;
+            }
+        }
+        Ok(Some(hashing.digest()))
+    }
+
+    fn checked(&self, offset: u64, length: u32, digest: Option<&[u8; 20]>) {
         let layout = self.metainfo.layout();
         let mut inner = self.inner.lock();
         inner.checked += 1;
         let number = u32::try_from(offset / u64::from(layout.piece_length())).unwrap_or(u32::MAX);
         let Some(piece) = layout.piece(number) else { return };
-        if layout.piece_offset(piece) == offset && self.metainfo.piece_hash(piece) == digest {
+        if layout.piece_offset(piece) == offset && Some(self.metainfo.piece_hash(piece)) == digest {
             for range in layout.file_ranges(offset, u64::from(length)) {
                 inner.standing[range.file] = Standing::Ours;
             }
@@ -210,7 +252,7 @@ impl Download {
                 }
             }
             let state = [STATE.to_owned(), self.metainfo.info_hash().to_string()];
-            for name in ["resume", "torrent"] {
+            for name in ["resume", TORRENT] {
                 self.root.remove(&[&state[..], &[name.to_owned()]].concat())?;
             }
             return Ok(());
@@ -365,6 +407,20 @@ fn look(root: &Root, path: &[String]) -> Result<Option<Stat>, StorageError> {
 fn is_empty(stat: &Stat) -> bool {
     const SHORT: i64 = 64 * 1024;
     stat.st_size == 0 || (stat.st_blocks == 0 && stat.st_size > SHORT)
+}
+
+/// The `.torrent` that an earlier download to this directory kept, if it is one of this torrent.
+pub(crate) fn kept_torrent(directory: &Path, torrent: InfoHash) -> Option<Bytes> {
+    // Nothing is made by looking.
+    directory.join(STATE).symlink_metadata().ok().filter(std::fs::Metadata::is_dir)?;
+    let path = [STATE.to_owned(), torrent.to_string(), TORRENT.to_owned()];
+    let file = Root::open(directory).ok()?.file(&path, Access::Read).ok()?;
+    let length =
+        usize::try_from(file.metadata().ok()?.len()).ok().filter(|len| *len <= limits::TORRENT_MAX)?;
+    let mut bytes = Vec::new();
+    read_exact(&file, &mut bytes, length, 0).ok()?;
+    Metainfo::parse(&bytes).ok().filter(|metainfo| metainfo.info_hash() == torrent)?;
+    Some(bytes.into())
 }
 
 fn read_record(state: &Root) -> Option<Record> {

@@ -1,6 +1,7 @@
 //! Where torrents lie.
 
 mod beneath;
+mod check;
 mod download;
 mod in_place;
 mod record;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use rustix::buffer::spare_capacity;
 use shared::engine::EffectFailure;
 
+pub(crate) use download::kept_torrent;
 pub use source::{Identity, SourceFile};
 pub(crate) use store::{Store, Work};
 

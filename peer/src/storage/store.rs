@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sha1::{Digest as _, Sha1};
 use shared::engine::{EffectFailure, EffectResult};
 use shared::id::EffectId;
 use shared::metainfo::Metainfo;
@@ -211,21 +210,17 @@ impl Backend {
     }
 }
 
-/// SHA-1 of stored bytes. Bytes that are not there match nothing.
+/// SHA-1 of stored bytes; a failure where some of them were never written.
 fn check(backend: &Backend, offset: u64, length: u32) -> EffectResult {
-    let digest = match backend.read(offset, length) {
-        Ok(bytes) => Sha1::digest(&bytes).into(),
-        Err(StorageError::Io(error))
-            if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::UnexpectedEof) =>
-        {
-            [0; 20]
-        }
-        Err(error) => return EffectResult::Failed(error.into()),
+    let Backend::Download(download) = backend else {
+        // All of it was hashed when it was added.
+        return EffectResult::Failed(EffectFailure::Unsupported("checking files where they lie".to_owned()));
     };
-    if let Backend::Download(download) = backend {
-        download.checked(offset, length, &digest);
+    match download.check(offset, length) {
+        Ok(Some(digest)) => EffectResult::Digest(digest),
+        Ok(None) => EffectResult::Failed(EffectFailure::Failed("these bytes were never written".to_owned())),
+        Err(error) => EffectResult::Failed(error.into()),
     }
-    EffectResult::Digest(digest)
 }
 
 fn outcome<T>(result: Result<T, StorageError>, then: impl FnOnce(T) -> EffectResult) -> EffectResult {

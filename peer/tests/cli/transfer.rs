@@ -167,6 +167,39 @@ fn an_interrupted_download_goes_on_and_fetches_nothing_twice() {
 }
 
 #[test]
+fn a_download_that_was_killed_half_way_fetches_no_verified_piece_twice() {
+    const TOTAL: u64 = 300_000_000;
+    let directory = tempfile::tempdir().expect("a directory");
+    let contents = noise(TOTAL as usize, 7);
+    std::fs::write(directory.path().join("a.bin"), &contents).expect("written");
+    let (_running, shared) = seed(directory.path(), "a.bin", &[]);
+    let (hash, from) = (text(&shared["info_hash"]), text(&shared["listen"]));
+    let slow = ["--download-limit", "60M", "--listen", "127.0.0.1:0"];
+    let mut first = Running::start(
+        directory.path(),
+        &[&["download", hash, "--peer", from, "--out", "got"][..], &slow].concat(),
+    );
+    let record = directory.path().join("got/.piecemeal").join(hash).join("resume");
+    first.wait_for(|event| event["verified"].as_u64() > Some(0));
+    let old = std::fs::read(&record).expect("a record");
+    let last = first.wait_for(|event| event["verified"].as_u64() >= Some(TOTAL / 2));
+    first.child.kill().expect("SIGKILL");
+    first.child.wait().expect("it ended");
+    let verified = last["verified"].as_u64().expect("a number");
+    assert!(verified < TOTAL, "{last}");
+    // As if nothing had been recorded since: what is on the disk counts.
+    std::fs::write(&record, old).expect("written");
+
+    let second = download(directory.path(), hash, from);
+    assert_eq!(second.code, 0, "{second:?}");
+    let second = second.json();
+    let resumed = second["resumed"].as_u64().expect("a number");
+    assert!(resumed >= verified, "{verified} were verified: {second}");
+    assert_eq!((second["downloaded"].as_u64(), &second["wasted"]), (Some(TOTAL - resumed), &0.into()));
+    assert!(std::fs::read(directory.path().join("got/a.bin")).expect("there") == contents, "it differs");
+}
+
+#[test]
 fn what_nobody_gives_has_code_3_after_the_time_allowed() {
     let directory = tempfile::tempdir().expect("a directory");
     let hash = "08ada5a7a6183aae1e09d831df6748d566095a10";

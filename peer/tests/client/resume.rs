@@ -85,3 +85,32 @@ async fn two_clients_do_not_write_the_same_download() {
     let found = reach(&second, info_hash, &[Phase::Error]).await;
     assert!(found.error.as_ref().is_some_and(|error| error.contains("another program")), "{found:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_was_downloaded_from_before_needs_nobody_for_its_list_of_files() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    files(from.path(), &[("x.bin", 100_000)]);
+    let (metainfo, info_hash, _) = torrent(from.path(), &["x.bin"]);
+    let first = client(to.path()).await;
+    first.add(Add::download(Origin::Metainfo(metainfo))).await.unwrap();
+    reach(&first, info_hash, &[Phase::Downloading]).await;
+    first.shutdown().await;
+
+    let link = Origin::Link(info_hash.to_string());
+    let again = client(to.path()).await;
+    again.add(Add::download(link.clone())).await.unwrap();
+    let found = reach(&again, info_hash, &[Phase::Downloading, Phase::Error]).await;
+    assert_eq!((found.error, found.total_bytes), (None, 100_000));
+    again.shutdown().await;
+
+    // What is kept of another torrent is not taken for this one's, and what is damaged not at all.
+    let kept = to.path().join(".piecemeal").join(info_hash.to_string()).join("torrent");
+    for instead in [&b"d4:infodee"[..], b""] {
+        fs::write(&kept, instead).unwrap();
+        let third = client(to.path()).await;
+        third.add(Add::download(link.clone())).await.unwrap();
+        let found = reach(&third, info_hash, &[Phase::Connecting, Phase::Downloading]).await;
+        assert_eq!((found.phase, found.total_bytes), (Phase::Connecting, 0));
+        third.shutdown().await;
+    }
+}
