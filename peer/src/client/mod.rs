@@ -149,7 +149,7 @@ impl Client {
     }
 
     /// Ends the client: trackers are told, connections closed, what is being written is written. Returns when that is
-    /// done, or after [`SHUTDOWN_WITHIN`].
+    /// done, or after eight seconds.
     pub async fn shutdown(&self) {
         let ended = self.ask(Arrival::Shutdown);
         let _ = tokio::time::timeout(SHUTDOWN_WITHIN, ended).await;

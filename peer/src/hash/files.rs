@@ -68,7 +68,7 @@ impl Progress {
 }
 
 /// SHA-1 of every piece of a torrent of these files, which stand in the order of the layout's. Blocks the thread; works on
-/// `threads` threads (at least one) and takes [`READ`] bytes of memory on each.
+/// `threads` threads (at least one) and takes a bounded buffer on each.
 pub fn pieces(
     layout: &Layout,
     files: &[SourceFile],
