@@ -19,6 +19,10 @@ use super::{Family, Refusal, Swarms, select};
 /// Peers in the reply to an announce that asks for no number.
 const WANTED_DEFAULT: u32 = 50;
 
+/// Peers that one who says that it lacks nothing is told of at least, seeds among them, if it has not moved a byte yet: aria2
+/// and others say so while they have a magnet link only, and would never meet who has the metadata.
+const WANTED_UNPROVEN: usize = 5;
+
 /// Whom a reply can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -146,7 +150,15 @@ impl Swarms {
         let wanted = request.wanted.unwrap_or(WANTED_DEFAULT) as usize;
         let wanted = if stays { wanted.min(most) } else { 0 };
         let interval = u32::try_from(self.limits.address_interval.as_secs()).unwrap_or(u32::MAX);
-        Ok(Met { counts, interval, peers: self.meet(&key, seed, reach, wanted) })
+        let mut peers = self.meet(&key, seed, reach, wanted);
+        if seed && request.downloaded == 0 && request.uploaded == 0 {
+            for other in self.meet(&key, false, reach, wanted.min(WANTED_UNPROVEN)) {
+                if peers.len() < wanted.min(WANTED_UNPROVEN) && !peers.contains(&other) {
+                    peers.push(other);
+                }
+            }
+        }
+        Ok(Met { counts, interval, peers })
     }
 
     /// Puts the member into its swarm, or renews it.

@@ -19,7 +19,7 @@ fn request(number: u8, port: u16, left: u64, event: Event) -> AnnounceRequest {
         peer_id: PeerId([number; 20]),
         port,
         uploaded: 0,
-        downloaded: 0,
+        downloaded: 1,
         left: Some(left),
         event,
         wanted: None,
@@ -85,6 +85,21 @@ fn seeds_are_not_told_of_seeds() {
     assert_eq!((met.counts, met.peers.len()), (counts(2, 0), 0));
     let met = ask(&mut swarms, 0, "192.0.2.2", &request(2, 20, 1, Event::Update)).unwrap();
     assert_eq!((met.counts, met.peers.len()), (counts(1, 1), 1));
+}
+
+#[test]
+fn who_has_moved_nothing_is_told_of_some_seeds_though_it_says_that_it_lacks_nothing() {
+    let mut swarms = swarms(Limits::default());
+    for number in 1..=20 {
+        ask(&mut swarms, 0, &format!("192.0.2.{number}"), &request(number, 7, 0, Event::Started)).unwrap();
+    }
+    let fresh = AnnounceRequest { downloaded: 0, ..request(30, 7, 0, Event::Started) };
+    assert_eq!(ask(&mut swarms, 1, "192.0.2.30", &fresh).unwrap().peers.len(), WANTED_UNPROVEN);
+    ask(&mut swarms, 2, "192.0.2.40", &request(40, 7, 9, Event::Started)).unwrap();
+    let met = peers(&ask(&mut swarms, 3, "192.0.2.30", &fresh).unwrap());
+    assert!(met.len() == WANTED_UNPROVEN && met.contains(&"192.0.2.40:7".to_owned()), "{met:?}");
+    let gave = AnnounceRequest { uploaded: 1, ..fresh };
+    assert_eq!(peers(&ask(&mut swarms, 4, "192.0.2.30", &gave).unwrap()), ["192.0.2.40:7"]);
 }
 
 #[test]

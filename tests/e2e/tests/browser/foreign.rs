@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::foreign::Program;
 use e2e::netns::PEER_ADDRESSES;
 use e2e::peer::{self, Seed, Transport};
-use e2e::runner::{Context, Skip, Test};
+use e2e::runner::{Context, Test};
 use e2e::tracker::Tracker;
 use e2e::{files, tracker};
 
@@ -41,10 +41,7 @@ pub(crate) fn tests() -> Vec<Test> {
         theirs("libtorrent_downloads_from_us_by_torrent", Libtorrent, Torrent, Http),
         theirs("libtorrent_downloads_from_us_by_magnet", Libtorrent, Magnet, Udp),
         theirs("aria2_downloads_from_us_by_torrent", Aria2, Torrent, Http),
-        Test::new("aria2_downloads_from_us_by_magnet", |_| async {
-            // It says left=0 while it has only the link, and our tracker introduces no seed to a seed.
-            Err(Skip("aria2 takes itself for a seed until it has the metadata".to_owned()).into())
-        }),
+        theirs("aria2_downloads_from_us_by_magnet", Aria2, Magnet, Http),
         theirs("transmission_downloads_from_us_by_torrent", Transmission, Torrent, Http),
         theirs("transmission_downloads_from_us_by_magnet", Transmission, Magnet, Udp),
         ours("we_download_from_libtorrent_by_torrent", Libtorrent, Torrent, Udp),
