@@ -22,6 +22,7 @@ pub mod peer;
 pub mod picker;
 pub mod rate;
 pub mod rng;
+pub mod statistics;
 pub mod text;
 pub mod time;
 pub mod torrent;

@@ -15,8 +15,8 @@ use super::lane::{Answer, Request, Share, Shared, Torrent, Wanted};
 use super::model::{Environment, Lane, Mode, Receivers};
 use super::place::Place;
 use super::process::{LaneProcess, ProcessError, Tracker};
-use super::stats::median;
 use super::{CompareError, Options, Progress};
+use shared::statistics::median;
 
 /// Port of every peer, in a namespace where nobody else has any.
 const PORT: u16 = 6881;

@@ -2,7 +2,7 @@
 //!
 //! [`run`] makes the transfers and returns a [`model::Report`]; [`report`] turns that into a table, CSV, JSON and one HTML
 //! file. Each lane's client is a process of its own ([`lane`]), each side in a network namespace of its own ([`lab`]) if this
-//! user may make one. What is computed from what was counted is pure: [`wire`], [`stats`], [`bounds`], [`plan`].
+//! user may make one. What is computed from what was counted is pure: [`wire`], [`shared::statistics`], [`bounds`], [`plan`].
 
 pub mod bounds;
 mod content;
@@ -17,7 +17,6 @@ pub mod place;
 pub mod plan;
 pub mod process;
 pub mod report;
-pub mod stats;
 pub mod wire;
 
 use std::io;

@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::counted::{Counted, Tally};
 use super::counters::{Counters, Pair};
 use super::guard::{Guard, GuardError};
 
@@ -228,8 +229,8 @@ impl Count {
         Self { counters, of }
     }
 
-    pub(crate) const fn on(self, stream: Stream) -> Counted {
-        Counted { stream, count: self }
+    pub(crate) const fn on(self, stream: Stream) -> Counted<Stream, Self> {
+        Counted::new(stream, self)
     }
 
     fn pair(&self) -> &Pair {
@@ -237,39 +238,12 @@ impl Count {
     }
 }
 
-/// A connection whose bytes are counted.
-pub(crate) struct Counted {
-    stream: Stream,
-    count: Count,
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.count.pair().add_received(buffer.filled().len() - before);
-        read
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        if let Poll::Ready(Ok(length)) = written {
-            self.count.pair().add_sent(length);
-        }
-        written
+impl Tally for Count {
+    fn sent(&self, bytes: usize) {
+        self.pair().add_sent(bytes);
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn received(&self, bytes: usize) {
+        self.pair().add_received(bytes);
     }
 }

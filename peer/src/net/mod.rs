@@ -1,5 +1,6 @@
 //! What goes over the network.
 
+pub mod counted;
 pub mod counters;
 pub(crate) mod guard;
 pub(crate) mod http;

@@ -1,13 +1,10 @@
 //! A stream whose bytes are counted.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
+use peer::net::counted::Tally;
 use serde::Serialize;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes so far, as the server sees them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -46,75 +43,32 @@ impl Counters {
     }
 }
 
-/// Counts what passes. Only one task uses a stream at a time, so the counters need no order among themselves.
-#[derive(Debug)]
-pub(super) struct Counted<S> {
-    stream: S,
-    counters: Arc<Counters>,
-}
-
-impl<S> Counted<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, counters: Arc::default() }
+/// Only one task uses a stream at a time, so the counters need no order among themselves.
+impl Tally for Tallied {
+    fn sent(&self, bytes: usize) {
+        self.0.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    fn received(&self, bytes: usize) {
+        if bytes > 0 {
+            let before = self.0.received.fetch_add(bytes as u64, Ordering::Relaxed);
+            self.0.received_before.store(before, Ordering::Relaxed);
+        }
+    }
+}
+
+/// [`Counters`] that a stream has too.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tallied(Arc<Counters>);
+
+impl Tallied {
     pub(super) fn counters(&self) -> Arc<Counters> {
-        self.counters.clone()
-    }
-
-    fn count_sent(&self, written: &Poll<io::Result<usize>>) {
-        if let Poll::Ready(Ok(written)) = written {
-            self.counters.sent.fetch_add(*written as u64, Ordering::Relaxed);
-        }
+        self.0.clone()
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let read = (buf.filled().len() - before) as u64;
-        if read > 0 {
-            let received = self.counters.received.fetch_add(read, Ordering::Relaxed);
-            self.counters.received_before.store(received, Ordering::Relaxed);
-        }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.count_sent(&written);
-        written
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.count_sent(&written);
-        written
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
+/// A stream whose bytes are counted.
+pub(super) type Counted<S> = peer::net::counted::Counted<S, Tallied>;
 
 #[cfg(test)]
 mod tests {
@@ -125,8 +79,8 @@ mod tests {
     #[tokio::test]
     async fn both_directions_are_counted_and_the_last_read_can_be_left_out() {
         let (near, mut far) = tokio::io::duplex(64);
-        let mut near = Counted::new(near);
-        let counters = near.counters();
+        let mut near = Counted::new(near, Tallied::default());
+        let counters = near.tally().counters();
         near.write_all(b"12345").await.unwrap();
         far.write_all(b"abc").await.unwrap();
         near.read_exact(&mut [0; 3]).await.unwrap();

@@ -33,7 +33,7 @@ use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
 use self::connection::{Connection, TlsFacts};
-use self::counted::Counted;
+use self::counted::{Counted, Tallied};
 use self::stall::Stall;
 use crate::config::NetLimits;
 use crate::error::StartError;
@@ -154,8 +154,8 @@ async fn serve_stream(
         debug!(%remote, %error, "cannot switch off Nagle's algorithm");
     }
     let ends = (stream.local_addr().ok(), remote);
-    let stream = Counted::new(stream);
-    let below = stream.counters();
+    let stream = Counted::new(stream, Tallied::default());
+    let below = stream.tally().counters();
     let stream = Stall::new(stream, shared.limits.write_timeout);
     let Some(tls) = tls else {
         let connection = Connection::new(ends, None, below.clone(), below);
@@ -168,8 +168,8 @@ async fn serve_stream(
     match shaken {
         Ok(Ok(stream)) => {
             let facts = facts(&stream, below.now());
-            let stream = Counted::new(stream);
-            let connection = Connection::new(ends, facts, below, stream.counters());
+            let stream = Counted::new(stream, Tallied::default());
+            let connection = Connection::new(ends, facts, below, stream.tally().counters());
             serve(stream, Arc::new(connection), &shared, place).await;
         }
         Ok(Err(error)) => debug!(%remote, %error, "TLS handshake failed"),

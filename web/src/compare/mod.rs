@@ -1,6 +1,6 @@
 //! The same bytes over each protocol, measured from this page: what runs, what is counted, what it comes to.
 //!
-//! What only computes ([`model`], [`statistics`], [`wire`], [`verdict`]) knows nothing of a browser.
+//! What only computes ([`model`], [`shared::statistics`], [`wire`], [`verdict`]) knows nothing of a browser.
 
 mod gather;
 pub mod http;
@@ -12,6 +12,5 @@ pub mod race;
 mod record;
 pub mod room;
 pub mod seed;
-pub mod statistics;
 pub mod verdict;
 pub mod wire;

@@ -2,10 +2,10 @@
 
 use super::model::{Environment, Lane, Outcome, Receivers, Report, Run};
 use super::race::Source;
-use super::statistics::Summary;
 use crate::document;
 use crate::platform::scope;
 use crate::text::compare as text;
+use shared::statistics::Summary;
 
 /// Where and how a comparison of this file is measured.
 pub(super) fn environment(source: &Source, together: bool) -> Environment {

@@ -1,8 +1,8 @@
 //! What a comparison comes to, in words, with what must be kept in mind. Says no more than the runs show.
 
 use super::model::{Lane, Report, goodput};
-use super::statistics::Summary;
 use crate::text::compare as text;
+use shared::statistics::Summary;
 
 /// A difference below this is not worth a sentence of its own.
 const ALIKE: f64 = 0.05;
@@ -43,7 +43,7 @@ pub fn verdict(report: &Report) -> Vec<String> {
 
 fn compared((one, a): (Lane, &Summary), (other, b): (Lane, &Summary), expected: &str) -> String {
     let ratio = a.median / b.median;
-    let same = a.overlaps(b) || (ratio - 1.0).abs() < ALIKE;
+    let same = !a.differs(b) || (ratio - 1.0).abs() < ALIKE;
     let mut sentence = if same {
         text::alike(text::lane(one), text::lane(other))
     } else {

@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 8] = [
     &["peer", "picker", "choker"],
     &["wire", "metainfo", "tracker", "magnet"],
     &["bencode"],
-    &["bitfield", "rate", "text", "units", "url"],
+    &["bitfield", "rate", "statistics", "text", "units", "url"],
     &["address", "id", "layout"],
     &["time", "rng", "limits"],
 ];

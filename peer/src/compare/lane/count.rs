@@ -1,12 +1,9 @@
 //! Streams that count what passes.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use crate::net::counted::Tally;
 
 /// Bytes that passed, shared between a stream and whoever asks afterwards.
 #[derive(Clone, Debug, Default)]
@@ -17,76 +14,28 @@ pub(super) struct Count {
 
 impl Count {
     /// Bytes written.
-    pub(super) fn sent(&self) -> u64 {
+    pub(super) fn total_sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
     /// Bytes read.
-    pub(super) fn received(&self) -> u64 {
+    pub(super) fn total_received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
+}
 
-    fn written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(length)) = polled {
-            self.sent.fetch_add(length as u64, Ordering::Relaxed);
-        }
-        polled
+impl Tally for Count {
+    fn sent(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn received(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }
 
 /// A stream with a [`Count`].
-#[derive(Debug)]
-pub(super) struct Counted<S> {
-    stream: S,
-    count: Count,
-}
-
-impl<S> Counted<S> {
-    pub(super) const fn new(stream: S, count: Count) -> Self {
-        Self { stream, count }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.count.received.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.count.written(polled)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.count.written(polled)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
+pub(super) type Counted<S> = crate::net::counted::Counted<S, Count>;
 
 #[cfg(test)]
 mod tests {
@@ -102,6 +51,6 @@ mod tests {
         near.write_all(b"12345").await.unwrap();
         far.write_all(b"123").await.unwrap();
         near.read_exact(&mut [0; 2]).await.unwrap();
-        assert_eq!((count.sent(), count.received()), (5, 2));
+        assert_eq!((count.total_sent(), count.total_received()), (5, 2));
     }
 }

@@ -87,9 +87,9 @@ impl Client {
         let since = |time: Option<Instant>| time.map_or(0.0, |time| (time - started).as_secs_f64());
         let encrypted = self.tls.is_some();
         let sum = |of: fn(&Counts) -> u64| counts.iter().map(of).sum();
-        let (below_sent, below_received) = (sum(|c| c.below.sent()), sum(|c| c.below.received()));
-        let above_sent = if encrypted { sum(|c| c.above.sent()) } else { below_sent };
-        let above_received = if encrypted { sum(|c| c.above.received()) } else { below_received };
+        let (below_sent, below_received) = (sum(|c| c.below.total_sent()), sum(|c| c.below.total_received()));
+        let above_sent = if encrypted { sum(|c| c.above.total_sent()) } else { below_sent };
+        let above_received = if encrypted { sum(|c| c.above.total_received()) } else { below_received };
         Ok(Answer {
             seconds: since(times.iter().map(|times| times.last).max()),
             ttfb_seconds: since(times.iter().map(|times| times.first).min()),

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 
 use super::model::{Lane, Report, Run};
 use super::plan::Size;
-use super::stats::{Summary, median};
+use shared::statistics::{Summary, median};
 
 pub use self::html::html;
 
@@ -82,10 +82,10 @@ fn row(parallel: u32, all: &[Run], size: u64, lane: Lane) -> Row<'_> {
         lane,
         size,
         made: runs().count(),
-        goodput: Summary::of(&figures(&|run| run.goodput)),
-        seconds: Summary::of(&figures(&|run| run.seconds)),
-        first_byte: Summary::of(&figures(&|run| run.ttfb_seconds)),
-        overhead: Summary::of(&figures(&|run| Some(run.wire?.link as f64 / content))),
+        goodput: Summary::of(figures(&|run| run.goodput)),
+        seconds: Summary::of(figures(&|run| run.seconds)),
+        first_byte: Summary::of(figures(&|run| run.ttfb_seconds)),
+        overhead: Summary::of(figures(&|run| Some(run.wire?.link as f64 / content))),
         shares,
         retransmits: median(&figures(&|run| Some(run.wire?.retransmits as f64))),
         egress: median(&figures(&|run| Some(run.server_egress? as f64))),

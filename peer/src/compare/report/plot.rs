@@ -2,10 +2,10 @@
 
 use super::super::model::{Lane, Mode, Receivers};
 use super::super::plan::Size;
-use super::super::stats::Summary;
 use super::receivers::Case;
 use super::svg::{Anchor, Drawing, marks};
 use super::{Row, figures};
+use shared::statistics::Summary;
 
 const WIDTH: f64 = 720.0;
 /// Left of it stand names, right of the plot figures.
@@ -64,7 +64,7 @@ pub(super) fn points(
         for value in list {
             drawing.circle(&format!("raw {class}"), (x(*value), y), 3.5, &show(*value));
         }
-        let Some(Summary { median, low, high, .. }) = Summary::of(list) else { continue };
+        let Some(Summary { median, low, high, .. }) = Summary::of(list.iter().copied()) else { continue };
         drawing.line(&format!("interval {class}"), (x(low), y), (x(high), y));
         drawing.line(&format!("median {class}"), (x(median), y - 10.0), (x(median), y + 10.0));
         drawing.text("figure", (WIDTH - 4.0, y + 4.5), Anchor::End, &show(median));

@@ -2,8 +2,8 @@
 
 use super::super::model::{Lane, Report};
 use super::super::plan::Size;
-use super::super::stats::{FEWEST, Summary};
 use super::{Row, beside, figures, receivers};
+use shared::statistics::{FEWEST, Summary};
 
 /// One sentence each; none without data.
 pub(super) fn sentences(report: &Report, rows: &[Row<'_>]) -> Vec<String> {

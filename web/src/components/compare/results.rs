@@ -5,11 +5,11 @@ use leptos::prelude::*;
 use super::LaneBadge;
 use crate::compare::model::{Lane, Report};
 use crate::compare::race::{Race, Stage};
-use crate::compare::statistics::Summary;
 use crate::compare::verdict::{self, overhead, rate};
 use crate::compare::wire::Wire;
 use crate::text::compare as text;
 use crate::units;
+use shared::statistics::Summary;
 
 /// Everything below the race, as soon as there is a run.
 #[component]

@@ -1,4 +1,4 @@
-//! Medians and their intervals.
+//! Medians and their intervals, as the command line and the page show them.
 
 /// The middle of a sample, and where the middle of what it was drawn from lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,11 +21,11 @@ impl Summary {
     /// The interval runs between two values of the sample (order statistics) and supposes nothing of how they are
     /// distributed: among n independent values, the number below the true median is binomial(n, 1/2). With fewer than
     /// six values no such interval reaches 95 %; it is then the range, with the coverage that the range has.
-    pub fn of(values: &[f64]) -> Option<Self> {
-        if values.is_empty() || values.iter().any(|value| value.is_nan()) {
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut sorted: Vec<f64> = values.into_iter().collect();
+        if sorted.is_empty() || sorted.iter().any(|value| value.is_nan()) {
             return None;
         }
-        let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let n = sorted.len();
         let (skip, coverage) = order_statistics(n);
@@ -52,7 +52,7 @@ pub const FEWEST: usize = 4;
 
 /// Median; `None` if there is no value.
 pub fn median(values: &[f64]) -> Option<f64> {
-    Summary::of(values).map(|summary| summary.median)
+    Summary::of(values.iter().copied()).map(|summary| summary.median)
 }
 
 fn middle(sorted: &[f64]) -> f64 {
@@ -94,9 +94,9 @@ mod tests {
 
     #[test]
     fn few_values_have_their_range_and_say_what_it_covers() {
-        let one = Summary::of(&[5.0]).unwrap();
+        let one = Summary::of([5.0]).unwrap();
         assert_eq!((one.low, one.high, one.coverage), (5.0, 5.0, 0.0));
-        let five = Summary::of(&[5.0, 1.0, 4.0, 2.0, 3.0]).unwrap();
+        let five = Summary::of([5.0, 1.0, 4.0, 2.0, 3.0]).unwrap();
         assert_eq!((five.low, five.high), (1.0, 5.0));
         assert!((five.coverage - 0.9375).abs() < 1e-9);
     }
@@ -105,7 +105,7 @@ mod tests {
     fn few_values_tell_nothing_apart() {
         let of = |from: u32, n: u32| {
             let values: Vec<f64> = (from..from + n).map(f64::from).collect();
-            Summary::of(&values).unwrap()
+            Summary::of(values).unwrap()
         };
         assert!(of(1, 4).differs(&of(5, 4)) && of(5, 4).differs(&of(1, 4)));
         assert!(!of(1, 4).differs(&of(4, 4)), "they share a value");
