@@ -7,7 +7,7 @@ use clap::Parser;
 use clap::builder::BoolishValueParser;
 use peer::quantity;
 
-use crate::config::{CertificateSource, Config, Http1Port, NetLimits, SeedConfig, TlsConfig, UdpPort};
+use crate::config::{CertificateSource, Config, FurtherPort, NetLimits, SeedConfig, TlsConfig};
 use crate::swarm::Limits;
 
 /// Introduces peers to each other and serves the page that makes them; files too, over HTTP/1.1 and HTTP/2.
@@ -26,11 +26,11 @@ pub struct Args {
     /// A second TLS port, for HTTP/1.1 only, so that a browser can compare both: an address, `off`, or `auto` for the port
     /// after --listen-tls if it is free.
     #[arg(long, value_name = "ADDRESS", default_value = "auto", env = "PIECEMEAL_LISTEN_TLS_HTTP1")]
-    pub listen_tls_http1: Http1Port,
+    pub listen_tls_http1: FurtherPort,
 
     /// Address for announces over UDP (BEP 15): an address, `off`, or `auto` for the number of --listen if it is free.
     #[arg(long, value_name = "ADDRESS", default_value = "auto", env = "PIECEMEAL_LISTEN_UDP")]
-    pub listen_udp: UdpPort,
+    pub listen_udp: FurtherPort,
 
     /// Open no TLS port.
     #[arg(long, conflicts_with_all = ["listen_tls", "listen_tls_http1", "cert"])]

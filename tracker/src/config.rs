@@ -14,7 +14,7 @@ pub struct Config {
     /// The TLS port, if there is one.
     pub tls: Option<TlsConfig>,
     /// Where peers announce over UDP.
-    pub udp: UdpPort,
+    pub udp: FurtherPort,
     /// Listen on all addresses, whatever `listen` names; the ports stay.
     pub lan: bool,
     /// Directory that is served under `/files/`.
@@ -60,50 +60,25 @@ impl Default for SeedConfig {
 pub struct TlsConfig {
     /// Where it listens; port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// The second port, for HTTP/1.1 only.
-    pub http1: Http1Port,
+    /// The second port, which agrees on nothing but HTTP/1.1; by itself next to the first. Browsers take HTTP/2 wherever it is
+    /// offered, so without such a port the two cannot be compared over the same TLS.
+    pub http1: FurtherPort,
     /// Where the certificate comes from.
     pub source: CertificateSource,
 }
 
-/// A TLS port that agrees on nothing but HTTP/1.1. Browsers take HTTP/2 wherever it is offered, so without such a port the
-/// two cannot be compared over the same TLS.
+/// A port that stands beside another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Http1Port {
+pub enum FurtherPort {
     /// None.
     Off,
-    /// Next to the TLS port, if it is free.
+    /// The number that goes with the other port, if it is free.
     Auto,
     /// Here.
     At(SocketAddr),
 }
 
-impl std::str::FromStr for Http1Port {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "off" => Ok(Self::Off),
-            "auto" => Ok(Self::Auto),
-            address => {
-                address.parse().map(Self::At).map_err(|_| "expected an address and port, `auto` or `off`")
-            }
-        }
-    }
-}
-
-/// The port for announces over UDP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UdpPort {
-    /// None.
-    Off,
-    /// Of the same number as the clear port, if it is free.
-    Auto,
-    /// Here.
-    At(SocketAddr),
-}
-
-impl std::str::FromStr for UdpPort {
+impl std::str::FromStr for FurtherPort {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -206,7 +181,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tls: None,
-            udp: UdpPort::Auto,
+            udp: FurtherPort::Auto,
             lan: false,
             files: None,
             seed: None,

@@ -38,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use self::config::{CertificateSource, Config, Http1Port, TlsConfig, UdpPort};
+use self::config::{CertificateSource, Config, FurtherPort, TlsConfig};
 use self::error::StartError;
 use self::files::Files;
 use self::listener::Shared;
@@ -210,16 +210,16 @@ fn open(address: SocketAddr, lan: bool, option: &'static str) -> Result<TcpListe
 /// Opens the TLS port for HTTP/1.1. Where nobody asked for it, one that cannot be had is done without. `tls` is where the
 /// other was asked to listen, and where it does.
 fn open_http1(
-    http1: Http1Port,
+    http1: FurtherPort,
     (asked, tls): (SocketAddr, SocketAddr),
     lan: bool,
 ) -> Result<Option<TcpListener>, StartError> {
     const OPTION: &str = "--listen-tls-http1";
     let next = match http1 {
-        Http1Port::Off => return Ok(None),
-        Http1Port::At(address) => return open(address, lan, OPTION).map(Some),
-        Http1Port::Auto if asked.port() == 0 => SocketAddr::new(tls.ip(), 0),
-        Http1Port::Auto => SocketAddr::new(asked.ip(), tls.port().checked_add(1).unwrap_or_default()),
+        FurtherPort::Off => return Ok(None),
+        FurtherPort::At(address) => return open(address, lan, OPTION).map(Some),
+        FurtherPort::Auto if asked.port() == 0 => SocketAddr::new(tls.ip(), 0),
+        FurtherPort::Auto => SocketAddr::new(asked.ip(), tls.port().checked_add(1).unwrap_or_default()),
     };
     let opened = open(next, lan, OPTION);
     if let Err(error) = &opened {
@@ -237,9 +237,9 @@ fn open_udp(config: &Config, clear: SocketAddr) -> Result<Option<UdpSocket>, Sta
         false => frontend::udp::bind(address, OPTION),
     };
     match config.udp {
-        UdpPort::Off => Ok(None),
-        UdpPort::At(address) => open(address).map(Some),
-        UdpPort::Auto => {
+        FurtherPort::Off => Ok(None),
+        FurtherPort::At(address) => open(address).map(Some),
+        FurtherPort::Auto => {
             let opened = open(clear);
             if let Err(error) = &opened {
                 warn!("no announces over UDP: {error}");

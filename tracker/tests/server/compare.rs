@@ -9,7 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
-use tracker::config::{CertificateSource, Config, Http1Port, TlsConfig};
+use tracker::config::{CertificateSource, Config, FurtherPort, TlsConfig};
 
 use crate::support::{Server, header, request, tls};
 
@@ -22,7 +22,7 @@ async fn serving() -> (TempDir, Server) {
     std::fs::write(files.join("x"), vec![b'x'; SIZE as usize]).unwrap();
     let source = CertificateSource::Generated { data: directory.path().join("data"), names: Vec::new() };
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let tls = Some(TlsConfig { listen, http1: Http1Port::Auto, source });
+    let tls = Some(TlsConfig { listen, http1: FurtherPort::Auto, source });
     let server = Server::start(Config { files: Some(files), tls, ..Config::default() }).await;
     (directory, server)
 }

@@ -8,14 +8,14 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use tracker::config::{CertificateSource, Config, Http1Port, TlsConfig};
+use tracker::config::{CertificateSource, Config, FurtherPort, TlsConfig};
 
 use crate::support::{Server, header, http1, http2, id, request, tls};
 
 fn config(data: &Path) -> Config {
     let source = CertificateSource::Generated { data: data.to_owned(), names: Vec::new() };
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    Config { tls: Some(TlsConfig { listen, http1: Http1Port::Auto, source }), ..Config::default() }
+    Config { tls: Some(TlsConfig { listen, http1: FurtherPort::Auto, source }), ..Config::default() }
 }
 
 async fn secure() -> (TempDir, Server) {
@@ -107,15 +107,17 @@ async fn a_certificate_of_ones_own_is_used() {
     };
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let files =
-        Config { tls: Some(TlsConfig { listen, http1: Http1Port::Auto, source }), ..Config::default() };
+        Config { tls: Some(TlsConfig { listen, http1: FurtherPort::Auto, source }), ..Config::default() };
     assert_eq!(Server::start(files.clone()).await.fingerprint, fingerprint);
     Server::start(config(own.path())).await;
     let mixed = CertificateSource::Files {
         certificate: made.path().join("certificate.pem"),
         key: own.path().join("key.pem"),
     };
-    let mixed =
-        Config { tls: Some(TlsConfig { listen, http1: Http1Port::Off, source: mixed }), ..Config::default() };
+    let mixed = Config {
+        tls: Some(TlsConfig { listen, http1: FurtherPort::Off, source: mixed }),
+        ..Config::default()
+    };
     let error = tracker::start(mixed).await.err().unwrap();
     assert!(error.to_string().contains("--key belongs to --cert"), "{error}");
     let shown = Config { files: Some(made.path().to_owned()), ..files };

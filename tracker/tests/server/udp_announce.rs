@@ -12,7 +12,7 @@ use shared::tracker::udp::{Packet, UdpRequest, UdpResponse};
 use shared::tracker::{AnnounceRequest, AnnounceResponse, Event};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
-use tracker::config::{Config, NetLimits, UdpPort};
+use tracker::config::{Config, FurtherPort, NetLimits};
 use tracker::swarm::Limits;
 
 use crate::http_announce::request;
@@ -277,9 +277,9 @@ async fn a_full_swarm_refuses_in_words() {
 
 #[tokio::test]
 async fn it_can_be_switched_off_and_ends_with_the_tracker() {
-    let server = Server::start(Config { udp: UdpPort::Off, ..Config::default() }).await;
+    let server = Server::start(Config { udp: FurtherPort::Off, ..Config::default() }).await;
     assert_eq!(server.udp_address, None);
-    let at = UdpPort::At((Ipv4Addr::LOCALHOST, 0).into());
+    let at = FurtherPort::At((Ipv4Addr::LOCALHOST, 0).into());
     let server = Server::start(Config { udp: at, ..Config::default() }).await;
     let address = server.udp_address.unwrap();
     Client::new(&server).await.connection().await;
