@@ -111,21 +111,35 @@ impl Bitfield {
 
     /// Numbers of the pieces had, in order.
     pub fn ones(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words.iter().enumerate().flat_map(|(number, word)| {
-            let mut rest = *word;
-            core::iter::from_fn(move || {
-                let lead = rest.leading_zeros();
-                rest &= !(1_u64.checked_shl(63_u32.wrapping_sub(lead)).unwrap_or(0));
-                (lead < 64).then(|| number as u32 * 64 + lead)
-            })
-        })
+        numbers(self.words.iter().copied())
+    }
+
+    /// Numbers of pieces had here and not in `other`, in order.
+    pub fn beyond<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = u32> + 'a {
+        numbers(self.words_beyond(other))
     }
 
     /// Number of pieces had here and not in `other`.
     pub fn count_beyond(&self, other: &Self) -> u32 {
-        let theirs = other.words.iter().copied().chain(core::iter::repeat(0));
-        self.words.iter().zip(theirs).map(|(ours, theirs)| (ours & !theirs).count_ones()).sum()
+        self.words_beyond(other).map(u64::count_ones).sum()
     }
+
+    fn words_beyond<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = u64> + 'a {
+        let theirs = other.words.iter().copied().chain(core::iter::repeat(0));
+        self.words.iter().zip(theirs).map(|(ours, theirs)| ours & !theirs)
+    }
+}
+
+/// Numbers of the bits that are set, the highest bit of the first word being 0.
+fn numbers(words: impl Iterator<Item = u64>) -> impl Iterator<Item = u32> {
+    words.enumerate().flat_map(|(number, word)| {
+        let mut rest = word;
+        core::iter::from_fn(move || {
+            let lead = rest.leading_zeros();
+            rest &= !(1_u64.checked_shl(63_u32.wrapping_sub(lead)).unwrap_or(0));
+            (lead < 64).then(|| number as u32 * 64 + lead)
+        })
+    })
 }
 
 const fn bit(piece: PieceIndex) -> u64 {
@@ -169,6 +183,8 @@ mod tests {
             prop_assert_eq!(bits.ones().collect::<Vec<_>>(), model.into_iter().collect::<Vec<_>>());
             prop_assert_eq!(Bitfield::from_wire(&bits.to_wire(), len), Ok(bits.clone()));
             prop_assert_eq!(Bitfield::full(len).count_beyond(&bits), len - bits.count());
+            prop_assert_eq!(Bitfield::full(len).beyond(&bits).count() as u32, len - bits.count());
+            prop_assert!(Bitfield::full(len).beyond(&bits).all(|number| bits.ones().all(|had| had != number)));
         }
     }
 

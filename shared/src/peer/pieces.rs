@@ -105,6 +105,8 @@ impl Pieces {
                 (*all, *said) = (true, true);
                 Ok(Told::First)
             }
+            // Five bytes that may come again and again.
+            Self::Known { has, said: true } if has.is_full() => Ok(Told::Gained(Vec::new())),
             Self::Known { has, .. } => {
                 let every = Bitfield::full(has.len());
                 Ok(self.told(every, layout))
@@ -138,8 +140,11 @@ impl Pieces {
             *has = these;
             return Told::First;
         }
-        let pieces = these.ones().filter_map(|number| layout?.piece(number));
-        Told::Gained(pieces.filter(|piece| has.insert(*piece)).collect())
+        let gained: Vec<PieceIndex> = these.beyond(has).filter_map(|number| layout?.piece(number)).collect();
+        gained.iter().for_each(|piece| {
+            has.insert(*piece);
+        });
+        Told::Gained(gained)
     }
 
     /// It got, or lost, one piece. Answers the piece if that is a change that can be known.

@@ -77,13 +77,16 @@ impl Picker {
                     continue;
                 }
                 if run.last().is_none_or(|last| self.layout.block_after(*last) != Some(block)) {
+                    if run.len() > longest.len() {
+                        core::mem::swap(&mut run, &mut longest);
+                    }
                     run.clear();
                 }
                 run.push(block);
-                if run.len() > longest.len() {
-                    longest.clone_from(&run);
-                }
             }
+        }
+        if run.len() > longest.len() {
+            longest = run;
         }
         let blocks = usize::try_from(most / u64::from(crate::limits::BLOCK_LENGTH)).unwrap_or(usize::MAX);
         let count = longest.len().div_ceil(2).min(blocks.max(1));
@@ -121,6 +124,9 @@ impl Picker {
 
     /// An untouched piece to begin at.
     fn in_gap(&mut self, view: &impl View, most: u64, after: Option<PieceIndex>) -> Option<PieceIndex> {
+        if self.availability.pool_size() == 0 {
+            return None;
+        }
         let (mut longest, mut going_on) = (0..0, 0..0);
         let mut gap: Range<u32> = 0..0;
         for piece in self.layout.all_pieces() {

@@ -131,13 +131,16 @@ impl Addresses {
 
     /// Forgets one address that is worth less than a new one of this source.
     fn make_room(&mut self, source: Source) -> bool {
-        let idle = self.known.iter().filter(|(_, known)| matches!(known.state, State::Idle(_)));
-        let worth = |known: &Known| (known.failures == 0, known.source, known.draw);
+        // One that led to ourselves too: a stranger can name a thousand that answer with our own, public peer id.
+        let useless = |known: &Known| known.state == State::Never || known.failures > 0;
+        let idle =
+            self.known.iter().filter(|(_, known)| matches!(known.state, State::Idle(_) | State::Never));
+        let worth = |known: &Known| (!useless(known), known.source, known.draw);
         let worst = idle.min_by_key(|(_, known)| worth(known));
         let Some((address, known)) = worst.map(|(address, known)| (*address, known.clone())) else {
             return false;
         };
-        let less = known.failures > 0 || known.source < source;
+        let less = useless(&known) || known.source < source;
         if less {
             self.forget(address);
         }
@@ -180,11 +183,13 @@ impl Addresses {
         None
     }
 
-    /// A dial did not lead to a peer.
-    pub(super) fn failed(&mut self, address: SocketAddr, now: Instant) {
-        let Some(known) = self.known.get_mut(&address).filter(|known| known.state != State::Never) else {
-            return;
+    /// A dial, or the connection `conn` that came of it, did not lead to a peer. Whoever listens there may have connected to
+    /// us meanwhile.
+    pub(super) fn failed(&mut self, address: SocketAddr, conn: Option<ConnId>, now: Instant) {
+        let of_this = |state: State| {
+            state == State::Dialling || conn.is_some_and(|conn| state == State::Connected(conn))
         };
+        let Some(known) = self.known.get_mut(&address).filter(|known| of_this(known.state)) else { return };
         known.failures += 1;
         let (failures, kept) = (known.failures, known.source == Source::Host);
         if failures >= FAILURES_MAX && !kept {
@@ -327,7 +332,7 @@ mod tests {
         let mut waits = Vec::new();
         while let Some(address) = table.dial(false, now) {
             assert_eq!(table.dial(false, now), None, "it is being dialled");
-            table.failed(address, now);
+            table.failed(address, None, now);
             let Some(next) = table.next_at() else { break };
             waits.push(next.saturating_since(now).as_secs());
             now = next;
@@ -349,7 +354,7 @@ mod tests {
         table.connected(at(1, 1), ConnId(1));
         assert_eq!(table.dial(false, now), Some(at(2, 1)));
         table.is_ours(at(2, 1));
-        table.failed(at(2, 1), now);
+        table.failed(at(2, 1), None, now);
         assert_eq!(table.next_at(), None);
         table.ended(at(1, 1), ConnId(2), true, false, now);
         assert_eq!(table.next_at(), None, "another connection ended");

@@ -37,7 +37,7 @@ const REPLY_MAX: Duration = Duration::from_secs(30);
 /// is a request by itself, and nobody is there at once because we ask again.
 const REQUEST_LEAST: Duration = Duration::from_secs(30);
 
-/// Longest wait for what comes of an announce over HTTP or UDP: four tries over UDP (BEP 15).
+/// Longest wait for what comes of an announce over HTTP or UDP, where the host connects and announces and tries each twice.
 const REQUEST_MAX: Duration = Duration::from_secs(120);
 
 /// Wait after a tracker could not be asked over HTTP or UDP, doubled with each time, and the longest.
@@ -223,14 +223,18 @@ impl Announcer {
         let Some(entry) = self.of(tracker).filter(|entry| entry.number == number) else { return false };
         entry.connected = true;
         let (least, most) = INTERVAL_RANGE;
-        let interval = Duration::from_secs(response.interval.into()).clamp(least, most);
-        let stated = response.min_interval.map(|seconds| Duration::from_secs(seconds.into()));
-        entry.least = stated.unwrap_or(REQUEST_LEAST).clamp(LONELY[0], interval);
-        // What was to be next was found before this was known.
-        entry.next = entry.next.map(|next| next.max(entry.sent_at + entry.least));
+        let stated = (response.interval > 0).then_some(response.interval);
+        let interval =
+            stated.map_or(INTERVAL, |seconds| Duration::from_secs(seconds.into()).clamp(least, most));
+        let least_stated = response.min_interval.map(|seconds| Duration::from_secs(seconds.into()));
+        entry.least = least_stated.unwrap_or(REQUEST_LEAST).clamp(LONELY[0], interval);
+        // What was to be next was found before this was known; an event is told at any time.
+        if !entry.completed {
+            entry.next = entry.next.map(|next| next.max(entry.sent_at + entry.least));
+        }
         let reply = AnnounceReply {
             info_hash: InfoHash([0; 20]),
-            interval: Some(response.interval),
+            interval: stated,
             complete: response.complete,
             incomplete: response.incomplete,
             tracker_id: response.tracker_id.clone(),

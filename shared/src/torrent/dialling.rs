@@ -86,7 +86,7 @@ impl Torrent {
             }
             let Some(address) = self.addresses.dial(self.is_complete(), ctx.now) else { return };
             if self.blame.is_ip_banned(address.ip(), ctx.now) {
-                self.addresses.failed(address, ctx.now);
+                self.addresses.failed(address, None, ctx.now);
                 continue;
             }
             let conn = ctx.new_conn(self.info_hash);

@@ -16,7 +16,7 @@ impl Torrent {
                 self.fetch_metadata(ctx);
             }
             Heard::Pieces => self.pieces_told(ctx, conn),
-            Heard::Gained(pieces) => pieces.into_iter().for_each(|piece| self.gained(ctx, conn, piece)),
+            Heard::Gained(pieces) => self.gained(ctx, conn, &pieces),
             Heard::Lost(piece) => self.lost(ctx, conn, piece),
             Heard::Choked(given_up) => self.give_back(conn, &given_up),
             Heard::Unchoked | Heard::AllowedFast => self.look_again(conn),
@@ -40,16 +40,18 @@ impl Torrent {
         self.close_if_useless(ctx, conn);
     }
 
-    fn gained(&mut self, ctx: &mut Context, conn: ConnId, piece: PieceIndex) {
+    fn gained(&mut self, ctx: &mut Context, conn: ConnId, pieces: &[PieceIndex]) {
         let (Some(store), Some(peer)) = (&self.store, self.peers.get_mut(&conn)) else { return };
-        if let Some(picker) = &mut self.picker {
-            picker.gained(piece);
+        for piece in pieces {
+            if let Some(picker) = &mut self.picker {
+                picker.gained(*piece);
+            }
+            if !store.have().has(*piece) {
+                peer.missing += 1;
+                peer.set_interested(ctx.now, self.phase == Phase::Downloading);
+            }
         }
-        if !store.have().has(piece) {
-            peer.missing += 1;
-            peer.set_interested(ctx.now, self.phase == Phase::Downloading);
-        }
-        if has_all(peer.pieces().known()) {
+        if !pieces.is_empty() && has_all(peer.pieces().known()) {
             if peer.up.total() > 0 {
                 self.fulfilled += 1;
             }

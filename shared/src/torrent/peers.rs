@@ -65,7 +65,7 @@ impl Torrent {
         let Some(dial) = self.take_dial(ctx, conn) else { return false };
         self.failed_dials += 1;
         if let Some(address) = dial.address {
-            self.addresses.failed(address, ctx.now);
+            self.addresses.failed(address, Some(conn), ctx.now);
         }
         true
     }
@@ -170,7 +170,7 @@ impl Torrent {
             return self.addresses.given_up(address, peer.conn, ctx.now);
         }
         if peer.shaken().is_none() {
-            return self.addresses.failed(address, ctx.now);
+            return self.addresses.failed(address, Some(peer.conn), ctx.now);
         }
         let seed = peer.pieces().is_complete();
         let useless =

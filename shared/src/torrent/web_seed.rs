@@ -24,8 +24,9 @@ pub(super) const LANES: usize = 2;
 /// Bytes of the first run, before its rate is known.
 const RUN_FIRST: u64 = 1024 * 1024;
 
-/// Most bytes of one run; two of them and what peers are asked for fit into [`limits::PIECES_IN_MEMORY_MAX`].
-const RUN_MAX: u64 = 16 * 1024 * 1024;
+/// Most bytes of one run, divided among the web seeds that give at once: two runs of each and what peers are asked for fit
+/// into [`limits::PIECES_IN_MEMORY_MAX`].
+pub(super) const RUN_MAX: u64 = 16 * 1024 * 1024;
 
 /// How long one run is to last: many times the way to any server, and soon over where peers could do better.
 const RUN_TIME: Duration = Duration::from_secs(3);

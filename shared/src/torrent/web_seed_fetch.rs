@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::web_seed::{HELP_AFTER, SILENCE, Trust, WebSeedView};
+use super::web_seed::{HELP_AFTER, RUN_MAX, SILENCE, Trust, WebSeedView};
 use super::web_seed_lane::Lane;
 use super::web_seed_url::{Names, of_file};
 use super::{Context, Effect, EffectFailure, EffectResult, Event, Job, Phase, Torrent};
@@ -40,6 +40,7 @@ impl Torrent {
     }
 
     fn feed_web_seed(&mut self, ctx: &mut Context, at: usize) -> bool {
+        let giving = self.web_seeds.all.iter().filter(|seed| !seed.lanes.is_empty()).count().max(1) as u64;
         let (Some(meta), Some(picker), Some(seed)) =
             (self.meta.clone(), &mut self.picker, self.web_seeds.all.get_mut(at))
         else {
@@ -56,7 +57,7 @@ impl Torrent {
         }
         let layout = meta.layout();
         let peers = self.peers.values().any(|peer| peer.may_give() && peer.missing > 0);
-        let mut most = seed.run;
+        let mut most = seed.run.min(RUN_MAX / giving);
         if peers {
             most = most.min(picker.untouched() / SHARE);
         }
