@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::netns::PEER_ADDRESSES;
@@ -102,11 +102,15 @@ async fn once(scene: &Scene, scratch: &Path, from: Side, to: Side) -> Result<(f6
             seconds = leech.line(LONG, |line| line.strip_prefix("complete ")?.parse().ok()).await?;
         }
     }
+    // libtorrent says that it has everything before it has written the last of it.
+    let end = Instant::now() + LONG;
+    while files::sha256(&into.path().join("payload.bin"))? != scene.sha256 {
+        ensure!(Instant::now() < end, "what {to:?} has from {from:?} differs from the original");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
     let leech_cpu = leech.kill().await?.cpu;
     let seed_cpu = seed.taken().cpu - before;
     seed.kill().await?;
-    let found = files::sha256(&into.path().join("payload.bin"))?;
-    ensure!(found == scene.sha256, "what {to:?} has from {from:?} differs from the original");
     Ok((seconds, seed_cpu, leech_cpu))
 }
 
