@@ -10,6 +10,9 @@ use peer::quantity;
 use crate::config::{CertificateSource, Config, FurtherPort, NetLimits, SeedConfig, TlsConfig};
 use crate::swarm::Limits;
 
+/// The WebRTC library tells of every socket and candidate. Targets are prefixes: `rtc` is all of its crates, `rtc_ice` too.
+const LOG: &str = "info,webrtc=error,rtc=error";
+
 /// Introduces peers to each other and serves the page that makes them; files too, over HTTP/1.1 and HTTP/2.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tracker", version, max_term_width = 100)]
@@ -107,7 +110,7 @@ pub struct Args {
     pub members_per_address: usize,
 
     /// What is logged, as a filter of tracing's: `warn`, `debug`, `tracker=trace`.
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "RUST_LOG")]
+    #[arg(long, value_name = "FILTER", default_value = LOG, env = "RUST_LOG")]
     pub log: String,
 
     /// Log one JSON object a line.

@@ -2,7 +2,7 @@
 
 use super::model::{Lane, Report, goodput};
 use crate::text::compare as text;
-use shared::statistics::Summary;
+use shared::statistics::{FEWEST, Summary};
 
 /// A difference below this is not worth a sentence of its own.
 const ALIKE: f64 = 0.05;
@@ -49,7 +49,8 @@ fn compared((one, a): (Lane, &Summary), (other, b): (Lane, &Summary), expected: 
     } else {
         text::faster(text::lane(one), text::lane(other), ratio)
     };
-    if same && !expected.is_empty() {
+    // Too few runs tell nothing apart, so that they are alike says nothing either.
+    if same && !expected.is_empty() && a.n.min(b.n) >= FEWEST {
         sentence.push(' ');
         sentence.push_str(expected);
     }
@@ -89,7 +90,10 @@ mod tests {
         let said = verdict(&Report { runs: near, ..Report::default() });
         assert_eq!(said.len(), 1);
         assert!(said[0].contains("no difference"), "{said:?}");
-        let far = [runs(Lane::P2p, &[4.0, 4.1, 4.2]), runs(Lane::Http2, &[1.0, 1.1, 1.2])].concat();
+        assert!(!said[0].contains(text::HTTP_ALIKE), "three runs explain nothing: {said:?}");
+        let far =
+            [runs(Lane::P2p, &[4.0, 4.05, 4.1, 4.15, 4.2]), runs(Lane::Http2, &[1.0, 1.05, 1.1, 1.15, 1.2])]
+                .concat();
         let said = verdict(&Report { runs: far, ..Report::default() });
         assert!(said[0].contains("as long as"), "{said:?}");
         assert!(said[0].contains("3.7"), "{said:?}");
