@@ -5,9 +5,8 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use shared::address::network;
 use shared::time::Instant;
-
-use crate::listener::address::network;
 
 /// Buckets. An address uses the one that its hash falls upon, so that no number of addresses takes more memory; two that
 /// share one are rare, and nobody can choose whom to share with.

@@ -1,10 +1,11 @@
 //! How many WebSockets each address has.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use shared::address::network;
 
 /// Counts what each address holds, up to a bound.
 #[derive(Clone, Debug)]
@@ -48,14 +49,6 @@ impl Drop for Place {
                 held.remove(&self.address);
             }
         }
-    }
-}
-
-/// What one subscriber has: an IPv4 address, or an IPv6 network of 64 bits.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 => v4,
     }
 }
 

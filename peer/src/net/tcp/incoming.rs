@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use shared::address::{canonical, network};
 use shared::engine::Input;
 use shared::id::{ConnId, InfoHash};
 use shared::wire::Handshake;
@@ -16,14 +17,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::{Link, canonical};
+use super::Link;
 use crate::net::transport::Reports;
 
 /// Connections that have not said yet what they want.
 const STRANGERS_MAX: usize = 128;
 
-/// Of them, from one address.
-const STRANGERS_PER_ADDRESS: usize = 16;
+/// Of them, from one network: see [`network`].
+const STRANGERS_PER_NETWORK: usize = 16;
 
 /// How long a stranger may take to say what it wants.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -109,16 +110,17 @@ impl Links {
     }
 }
 
-/// How many strangers there are from each address.
+/// How many strangers there are from each network.
 #[derive(Clone, Default)]
 struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
 impl Addresses {
     /// Counts one more, until the answer is dropped; `None` if there are too many.
     fn enter(&self, address: IpAddr) -> Option<Inside> {
+        let address = network(address);
         let mut counts = self.0.lock();
         let count = counts.entry(address).or_default();
-        if *count == STRANGERS_PER_ADDRESS {
+        if *count == STRANGERS_PER_NETWORK {
             return None;
         }
         *count += 1;
@@ -140,5 +142,23 @@ impl Drop for Inside {
                 counts.remove(&self.address);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_in_ipv6_are_counted_as_one() {
+        let addresses = Addresses::default();
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let inside: Vec<_> = (0..STRANGERS_PER_NETWORK)
+            .map(|number| addresses.enter(address(&format!("2606:1:2:3::{number:x}"))).unwrap())
+            .collect();
+        assert!(addresses.enter(address("2606:1:2:3:4::")).is_none());
+        assert!(addresses.enter(address("2606:1:2:4::")).is_some());
+        drop(inside);
+        assert!(addresses.0.lock().is_empty());
     }
 }

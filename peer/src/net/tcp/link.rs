@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::net::counters::Counters;
 use crate::net::transport::{Ended, Reports};
@@ -102,48 +102,70 @@ impl Link {
         let _ = stream.set_nodelay(true);
         Counters::count(&reports.counters().tcp_connections);
         let (reader, writer) = stream.into_split();
-        let reading = tokio::spawn(read(self.clone(), conn, reader, reports.clone()));
-        let by = match self.write(conn, writer, &reports).await {
+        let mut reading = tokio::spawn(read(self.clone(), conn, reader, reports.clone()));
+        match self.write(conn, writer, &reports).await {
             // Ours to close: what still comes is of no interest, but it is taken, because a socket that is closed
             // over unread bytes resets the connection, and what is on its way to the other side is lost with it.
-            Ok(()) => {
-                let _ = timeout(LINGER, reading).await;
-                return;
+            Ok(deadline) => {
+                if timeout_at(deadline, &mut reading).await.is_err() {
+                    reading.abort();
+                }
             }
-            Err(error) => ClosedBy::Transport(error.to_string()),
-        };
-        reading.abort();
-        let _ = reports.closed(conn, by).await;
+            Err(error) => {
+                reading.abort();
+                // Of one that is closing the engine has heard, or need not.
+                if !self.is_closing() {
+                    let _ = reports.closed(conn, ClosedBy::Transport(error.to_string())).await;
+                }
+            }
+        }
     }
 
-    /// Writes what is queued; ends when the connection is to be closed and everything has left.
-    async fn write(&self, conn: ConnId, mut writer: OwnedWriteHalf, reports: &Reports) -> io::Result<()> {
+    /// Writes what is queued; ends when the connection is to be closed and everything has left, or has not in time.
+    /// Answers until when the connection may linger.
+    async fn write(
+        &self,
+        conn: ConnId,
+        mut writer: OwnedWriteHalf,
+        reports: &Reports,
+    ) -> io::Result<Instant> {
         let mut taken: VecDeque<Bytes> = VecDeque::new();
+        let mut deadline = None;
         loop {
-            let closing = {
+            {
                 let mut queue = self.0.queue.lock();
                 taken.append(&mut queue.waiting);
-                queue.closing
-            };
-            if taken.is_empty() {
-                if closing {
-                    let _ = timeout(LINGER, writer.shutdown()).await;
-                    return Ok(());
+                if queue.closing && deadline.is_none() {
+                    deadline = Some(Instant::now() + LINGER);
                 }
-                self.0.wake.notified().await;
-                continue;
             }
-            let written = if closing {
-                timeout(LINGER, write_some(&mut writer, &taken)).await.map_err(io::Error::from)??
-            } else {
-                write_some(&mut writer, &taken).await?
+            let written = match (deadline, taken.is_empty()) {
+                (Some(deadline), true) => {
+                    let _ = timeout_at(deadline, writer.shutdown()).await;
+                    return Ok(deadline);
+                }
+                (None, true) => {
+                    self.0.wake.notified().await;
+                    continue;
+                }
+                (Some(deadline), false) => {
+                    match timeout_at(deadline, write_some(&mut writer, &taken)).await {
+                        Ok(written) => written?,
+                        Err(_) => return Ok(deadline),
+                    }
+                }
+                (None, false) => tokio::select! {
+                    biased;
+                    written = write_some(&mut writer, &taken) => written?,
+                    () = self.closing() => continue,
+                },
             };
             reports.counters().tcp.add_sent(written);
             advance(&mut taken, written);
             if let Some(buffered) = self.wrote(written)
                 && reports.writable(conn, buffered).await == Err(Ended)
             {
-                return Ok(());
+                self.close();
             }
         }
     }
@@ -192,7 +214,15 @@ async fn read(link: Link, conn: ConnId, mut reader: OwnedReadHalf, reports: Repo
         if room.capacity() < READ_MIN {
             room.reserve(READ);
         }
-        let read = match reader.read_buf(&mut room).await {
+        let read = tokio::select! {
+            biased;
+            read = reader.read_buf(&mut room) => read,
+            () = reports.ended(), if !link.is_closing() => {
+                link.close();
+                continue;
+            }
+        };
+        let read = match read {
             Ok(0) => break ClosedBy::Remote,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break ClosedBy::Remote,
@@ -211,11 +241,72 @@ async fn read(link: Link, conn: ConnId, mut reader: OwnedReadHalf, reports: Repo
             room.split().freeze()
         };
         if reports.data(conn, data).await.is_err() {
-            return;
+            link.close();
         }
     };
     if !link.is_closing() {
         let _ = reports.closed(conn, by).await;
         link.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::engine::Input;
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+    use tokio::task::JoinHandle;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// A connection that is carried, the other side of it, and where it reports.
+    async fn carried() -> (Link, TcpStream, mpsc::Receiver<Input>, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (stream, accepted) =
+            tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        let (reports, arriving) = mpsc::channel(4);
+        let reports = Reports::new(reports, Arc::new(Counters::default()));
+        let link = Link::new();
+        let carrying = tokio::spawn(link.clone().carry(ConnId(1), stream.unwrap(), reports));
+        (link, accepted.unwrap().0, arriving, carrying)
+    }
+
+    /// Waits until nobody takes what is sent, as is so once the socket of the other side is no more.
+    async fn gone(mut remote: TcpStream, carrying: JoinHandle<()>) {
+        timeout(LINGER + Duration::from_secs(1), carrying).await.unwrap().unwrap();
+        for _ in 0..100 {
+            if remote.write_all(b"x").await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it is still there");
+    }
+
+    #[tokio::test]
+    async fn one_that_is_closed_is_gone_though_the_other_side_is_silent() {
+        let (link, remote, _arriving, carrying) = carried().await;
+        link.close();
+        gone(remote, carrying).await;
+    }
+
+    #[tokio::test]
+    async fn one_that_is_closed_is_gone_though_the_other_side_takes_nothing() {
+        let (link, remote, _arriving, carrying) = carried().await;
+        link.send(vec![0; 64 * 1024 * 1024].into());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(!carrying.is_finished());
+        link.close();
+        gone(remote, carrying).await;
+    }
+
+    #[tokio::test]
+    async fn one_whose_client_is_no_more_is_gone() {
+        let (_link, remote, arriving, carrying) = carried().await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(!carrying.is_finished());
+        drop(arriving);
+        gone(remote, carrying).await;
     }
 }

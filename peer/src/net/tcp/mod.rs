@@ -73,8 +73,3 @@ pub(crate) fn dial(conn: ConnId, from: Option<IpAddr>, address: SocketAddr, link
         }
     });
 }
-
-/// One address for a peer, whatever kind of socket it came through.
-pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
-}
