@@ -41,6 +41,9 @@ pub(super) enum Arrival {
 /// Reports of connections that may wait: at most so many reads of a socket are in memory beside what the engine holds.
 const REPORTS_QUEUED: usize = 64;
 
+/// What trackers' sockets told that may wait; further messages wait in their sockets.
+const TOLD_QUEUED: usize = 64;
+
 /// The engine and everything that does what it says.
 pub(super) struct Pump {
     pub(super) engine: Engine,
@@ -70,14 +73,17 @@ pub(super) struct Pump {
     /// Inputs that came of doing what the engine said; taken in before anything else.
     pub(super) next: VecDeque<Input>,
     pub(super) results: Results,
-    results_arriving: mpsc::UnboundedReceiver<Told>,
+    results_arriving: mpsc::UnboundedReceiver<Input>,
+    pub(super) told: mpsc::Sender<Told>,
+    told_arriving: mpsc::Receiver<Told>,
     pub(super) reports: Reports,
     links: Links,
     reports_arriving: mpsc::Receiver<Input>,
     listening: Option<JoinHandle<()>>,
     /// Effects that are worth waiting for when the client ends.
     pub(super) unfinished: BTreeSet<EffectId>,
-    ending: Option<oneshot::Sender<()>>,
+    /// Who waits for the end.
+    ending: Vec<oneshot::Sender<()>>,
 }
 
 /// How a connection is reached.
@@ -98,11 +104,12 @@ pub(super) struct Socket {
     pub(super) texts: mpsc::UnboundedSender<String>,
 }
 
-/// Something that came of what the engine asked for.
+/// What the socket of a tracker told, by its number.
 #[derive(Debug)]
-pub(super) enum Told {
-    Input(Input),
-    Heard { tracker: TrackerId, number: u64, heard: Heard },
+pub(super) struct Told {
+    pub(super) tracker: TrackerId,
+    pub(super) number: u64,
+    pub(super) heard: Heard,
 }
 
 /// A started pump, and what its handles tell.
@@ -113,24 +120,16 @@ pub(super) struct Started {
 
 /// Where effects say what came of them. How many wait is bounded by the engine: it has so many under way.
 #[derive(Clone, Debug)]
-pub(super) struct Results(mpsc::UnboundedSender<Told>);
+pub(super) struct Results(mpsc::UnboundedSender<Input>);
 
 impl Results {
     /// Tells what came of an effect; nobody may be left to hear it.
     pub(super) fn done(&self, id: EffectId, result: EffectResult) {
-        self.input(Input::EffectDone { id, result });
+        let _ = self.0.send(Input::EffectDone { id, result });
     }
 
     pub(super) fn failed(&self, id: EffectId, failure: EffectFailure) {
         self.done(id, EffectResult::Failed(failure));
-    }
-
-    fn input(&self, input: Input) {
-        self.tell(Told::Input(input));
-    }
-
-    pub(super) fn tell(&self, told: Told) {
-        let _ = self.0.send(told);
     }
 }
 
@@ -143,6 +142,7 @@ impl Pump {
         let Options { engine: mut config, listen, webrtc, storage, trust } = options;
         let tls = tls::client(&trust, &[b"http/1.1"])?;
         let (results, results_arriving) = mpsc::unbounded_channel();
+        let (told, told_arriving) = mpsc::channel(TOLD_QUEUED);
         let (reports, reports_arriving) = mpsc::channel(REPORTS_QUEUED);
         let reports = Reports::new(reports, Arc::clone(&counters));
         let webrtc = webrtc.map(|start| start(reports.clone())).transpose()?;
@@ -191,12 +191,14 @@ impl Pump {
             next: VecDeque::new(),
             results: Results(results),
             results_arriving,
+            told,
+            told_arriving,
             listening,
             links,
             reports,
             reports_arriving,
             unfinished: BTreeSet::new(),
-            ending: None,
+            ending: Vec::new(),
         };
         Ok(Started { pump, local_address })
     }
@@ -225,14 +227,19 @@ impl Pump {
                     None => return,
                 },
                 _ = self.results_arriving.recv_many(&mut results, 256) => {
-                    results.drain(..).for_each(|told| self.told(told));
+                    results.drain(..).for_each(|input| self.input(input));
                 }
                 _ = self.reports_arriving.recv_many(&mut reports, REPORTS_QUEUED) => {
                     reports.drain(..).for_each(|input| self.input(input));
                 }
+                Some(told) = self.told_arriving.recv() => {
+                    if let Some(input) = self.heard(told) {
+                        self.input(input);
+                    }
+                }
                 () = &mut alarm, if self.deadline.is_some() => self.input(Input::Timeout),
             }
-            if self.ending.is_some() && self.unfinished.is_empty() {
+            if !self.ending.is_empty() && self.unfinished.is_empty() {
                 break;
             }
         }
@@ -244,14 +251,16 @@ impl Pump {
         if let Some(listening) = &self.listening {
             listening.abort();
         }
-        // What was given to them leaves first.
-        drop(self.sockets);
+        // None of them waits to be heard; what was given to them leaves first.
+        drop((self.told_arriving, self.sockets));
         self.talking.close();
-        self.talking.wait().await;
-        if let Some(webrtc) = &self.webrtc {
-            webrtc.shutdown().await;
-        }
-        if let Some(ended) = self.ending {
+        let webrtc = async {
+            if let Some(webrtc) = &self.webrtc {
+                webrtc.shutdown().await;
+            }
+        };
+        tokio::join!(self.talking.wait(), webrtc);
+        for ended in self.ending {
             let _ = ended.send(());
         }
     }
@@ -267,18 +276,9 @@ impl Pump {
             Arrival::Metainfo(torrent, answer) => drop(answer.send(self.engine.metainfo(&torrent))),
             Arrival::Have(torrent, answer) => drop(answer.send(self.engine.have(&torrent).cloned())),
             Arrival::Shutdown(answer) => {
-                self.ending = Some(answer);
-                self.input(Input::Command(Command::Shutdown));
-            }
-        }
-    }
-
-    fn told(&mut self, told: Told) {
-        match told {
-            Told::Input(input) => self.input(input),
-            Told::Heard { tracker, number, heard } => {
-                if let Some(input) = self.heard(tracker, number, heard) {
-                    self.input(input);
+                self.ending.push(answer);
+                if self.ending.len() == 1 {
+                    self.input(Input::Command(Command::Shutdown));
                 }
             }
         }

@@ -48,6 +48,8 @@ impl Pump {
             // The way that the bytes took, so that it comes after them.
             let _ = reports.tell(Input::EffectDone { id, result }).await;
         });
+        // Of a web seed whose run is over nothing else may be told.
+        self.routes.retain(|_, route| !matches!(route, Route::Fetch { task, .. } if task.is_finished()));
         self.routes.insert(conn, Route::Fetch { id, task: fetching.abort_handle() });
     }
 
@@ -56,15 +58,21 @@ impl Pump {
         let number = self.sockets_made;
         let (texts, given) = mpsc::unbounded_channel();
         self.sockets.insert(tracker, Socket { number, texts });
-        let results = self.results.clone();
-        let heard = move |heard| results.tell(Told::Heard { tracker, number, heard });
+        let told = self.told.clone();
+        let heard = move |heard| {
+            let told = told.clone();
+            async move {
+                // Nobody may be left to hear it.
+                let _ = told.send(Told { tracker, number, heard }).await;
+            }
+        };
         let (guard, tls) = (self.guard, Arc::clone(&self.tls));
         let count = Count::new(Arc::clone(&self.counters), |counters| &counters.tracker);
         self.talking.spawn(tracker_socket::run(guard, tls, url, given, heard, count));
     }
 
     /// What a socket told, unless it is no longer the tracker's.
-    pub(super) fn heard(&mut self, tracker: TrackerId, number: u64, heard: Heard) -> Option<Input> {
+    pub(super) fn heard(&mut self, Told { tracker, number, heard }: Told) -> Option<Input> {
         self.sockets.get(&tracker).filter(|socket| socket.number == number)?;
         Some(match heard {
             Heard::Opened => Input::TrackerOpened(tracker),

@@ -1,5 +1,6 @@
 //! The WebSocket of a tracker.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use rustls::ClientConfig;
 use shared::limits::TRACKER_MESSAGE_MAX;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::counted::Counted;
 use super::guard::Guard;
-use super::http::{Count, stream};
+use super::http::{Count, Stream, stream};
 
 /// How long the handshake may take, and a message to leave.
 const WITHIN: Duration = Duration::from_secs(15);
@@ -27,28 +29,32 @@ pub(crate) enum Heard {
     Closed(String),
 }
 
+type Socket = WebSocketStream<Counted<Stream, Count>>;
+
 /// Opens a socket and sends what comes from `texts`, until that ends: then it says goodbye, and tells nothing more.
-pub(crate) async fn run(
+pub(crate) async fn run<F: Future<Output = ()> + Send>(
     guard: Guard,
     tls: Arc<ClientConfig>,
     url: String,
     mut texts: mpsc::UnboundedReceiver<String>,
-    heard: impl Fn(Heard) + Send,
+    heard: impl Fn(Heard) -> F + Send + Sync,
     count: Count,
 ) {
-    if let Err(reason) = talk(guard, &tls, &url, &mut texts, &heard, count).await {
-        heard(Heard::Closed(reason));
+    let opened = tokio::select! {
+        opened = open(guard, &tls, &url, count) => opened,
+        // Nothing is to be sent before it is open.
+        () = async { while texts.recv().await.is_some() {} } => return,
+    };
+    let talked = match opened {
+        Ok(socket) => talk(socket, &mut texts, &heard).await,
+        Err(reason) => Err(reason),
+    };
+    if let Err(reason) = talked {
+        heard(Heard::Closed(reason)).await;
     }
 }
 
-async fn talk(
-    guard: Guard,
-    tls: &Arc<ClientConfig>,
-    url: &str,
-    texts: &mut mpsc::UnboundedReceiver<String>,
-    heard: &(impl Fn(Heard) + Send),
-    count: Count,
-) -> Result<(), String> {
+async fn open(guard: Guard, tls: &Arc<ClientConfig>, url: &str, count: Count) -> Result<Socket, String> {
     let bad = || format!("expected a ws or wss URL with a host, got {url:?}");
     let uri: http::Uri = url.parse().map_err(|_| bad())?;
     let host = uri.host().ok_or_else(bad)?;
@@ -63,8 +69,16 @@ async fn talk(
     let config = WebSocketConfig::default().max_message_size(bound).max_frame_size(bound);
     let shaken = timeout(WITHIN, client_async_with_config(url, count.on(opened), Some(config))).await;
     let shaken = shaken.map_err(|_| "the tracker did not answer in time".to_owned())?;
-    let (mut socket, _) = shaken.map_err(|error| error.to_string())?;
-    heard(Heard::Opened);
+    let (socket, _) = shaken.map_err(|error| error.to_string())?;
+    Ok(socket)
+}
+
+async fn talk<F: Future<Output = ()> + Send>(
+    mut socket: Socket,
+    texts: &mut mpsc::UnboundedReceiver<String>,
+    heard: &(impl Fn(Heard) -> F + Send + Sync),
+) -> Result<(), String> {
+    heard(Heard::Opened).await;
     loop {
         tokio::select! {
             text = texts.recv() => {
@@ -77,7 +91,7 @@ async fn talk(
             }
             message = socket.next() => match message {
                 Some(Ok(Message::Text(text))) => {
-                    heard(Heard::Text(text.as_str().to_owned()));
+                    heard(Heard::Text(text.as_str().to_owned())).await;
                 }
                 // Pings are answered by the library. Trackers say nothing in binary.
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => {}

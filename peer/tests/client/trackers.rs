@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use peer::client::{Add, Client};
 use shared::engine::{Origin, Phase, TrackerState};
 use shared::id::InfoHash;
 use shared::metainfo::Metainfo;
+use tokio::net::TcpListener;
 
 use super::servers::{compact, http, response, udp_tracker};
 use super::support::{assert_same, client, files, options, reach, seed, torrent, wait};
@@ -107,4 +109,18 @@ fn with_web_seeds(torrent: &Bytes, urls: &[String]) -> Bytes {
     let list: String = urls.iter().map(|url| format!("{}:{url}", url.len())).collect();
     let head = &torrent[..torrent.len() - 1];
     [head, format!("8:url-listl{list}ee").as_bytes()].concat().into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_does_not_wait_for_a_tracker_that_does_not_answer() {
+    let to = tempfile::tempdir().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client(to.path()).await;
+    let trackers = vec![format!("ws://{}/announce", silent.local_addr().unwrap())];
+    let add = Add { trackers, ..Add::download(Origin::Link("00".repeat(20))) };
+    client.add(add).await.unwrap();
+    let _held = silent.accept().await.unwrap();
+    let begun = Instant::now();
+    tokio::join!(client.shutdown(), client.shutdown());
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
 }
