@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderValue, LOCATION};
-use http::{HeaderName, Request, StatusCode};
+use http::uri::Scheme;
+use http::{HeaderName, Request, StatusCode, Uri};
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -62,21 +63,39 @@ pub(super) async fn get(
     bail!("{url}: more than {REDIRECTS_MAX} redirects")
 }
 
+/// Where a URL leads, and what is asked for there.
+#[derive(Debug, PartialEq, Eq)]
+struct Target {
+    /// An IPv6 address without brackets.
+    host: String,
+    port: u16,
+    tls: bool,
+    path: String,
+}
+
+impl Target {
+    fn of(url: &str) -> anyhow::Result<Self> {
+        let uri: Uri = url.parse()?;
+        let host = uri.host().context("no host")?.trim_matches(['[', ']']).to_owned();
+        let tls = uri.scheme() == Some(&Scheme::HTTPS);
+        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let path = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+        Ok(Self { host, port, tls, path })
+    }
+}
+
 async fn get_once(url: &str, private: bool, headers: &[(HeaderName, String)]) -> anyhow::Result<Response> {
-    let host_port = authority(url).context("no host")?;
-    let tls = url.starts_with("https://");
-    let stream = connect(host_port, if tls { 443 } else { 80 }, private).await?;
-    let path = url.splitn(4, '/').nth(3).map_or_else(|| "/".to_owned(), |path| format!("/{path}"));
-    let mut request = Request::get(path.as_str())
-        .header(http::header::HOST, host_port)
+    let Target { host, port, tls, path } = Target::of(url)?;
+    let stream = connect(&host, port, private).await?;
+    let mut request = Request::get(path)
+        .header(http::header::HOST, authority(url).unwrap_or(&host))
         .header(http::header::USER_AGENT, concat!("Piecemeal/", env!("CARGO_PKG_VERSION")));
     for (name, value) in headers {
         request = request.header(name, HeaderValue::from_str(value)?);
     }
     let request = request.body(Empty::<Bytes>::new())?;
     let response = if tls {
-        let host = host_port.rsplit_once(':').map_or(host_port, |(host, _)| host).trim_matches(['[', ']']);
-        let name = ServerName::try_from(host.to_owned())?;
+        let name = ServerName::try_from(host)?;
         let connector = tokio_rustls::TlsConnector::from(Arc::new(client_config()?));
         let stream = within(connector.connect(name, stream)).await.context("TLS")?;
         ask(stream, request).await?
@@ -97,13 +116,9 @@ async fn ask(
     within(sender.send_request(request)).await
 }
 
-async fn connect(host_port: &str, default_port: u16, private: bool) -> anyhow::Result<TcpStream> {
-    let with_port = match host_port.rsplit_once(':') {
-        Some((_, port)) if port.parse::<u16>().is_ok() => host_port.to_owned(),
-        _ => format!("{host_port}:{default_port}"),
-    };
+async fn connect(host: &str, port: u16, private: bool) -> anyhow::Result<TcpStream> {
     let found: Vec<SocketAddr> =
-        within(tokio::net::lookup_host(&with_port)).await.context("no such host")?.collect();
+        within(tokio::net::lookup_host((host, port))).await.context("no such host")?.collect();
     let mut last = None;
     for address in found {
         if !private && !address::is_public(address.ip()) {
@@ -154,6 +169,19 @@ fn joined(base: &str, place: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_says_where_and_what() {
+        for (url, host, port, tls, path) in [
+            ("http://h?x", "h", 80, false, "/?x"),
+            ("https://h/a?b", "h", 443, true, "/a?b"),
+            ("http://[::1]", "::1", 80, false, "/"),
+            ("https://[2606::1]:8443/a", "2606::1", 8443, true, "/a"),
+        ] {
+            let expected = Target { host: host.to_owned(), port, tls, path: path.to_owned() };
+            assert_eq!(Target::of(url).unwrap(), expected);
+        }
+    }
 
     #[test]
     fn redirects_are_relative_to_where_they_come_from() {

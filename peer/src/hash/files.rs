@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::thread::ScopedJoinHandle;
 
 use sha1::{Digest as _, Sha1};
 use shared::layout::{Layout, PieceIndex};
@@ -105,7 +107,9 @@ pub fn pieces(
     let parts = std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads.max(1)).map(|_| scope.spawn(work)).collect();
         let mut parts = vec![work()];
-        parts.extend(others.into_iter().filter_map(|thread| thread.join().ok()));
+        let join =
+            |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        parts.extend(others.into_iter().map(join));
         parts
     });
     let mut hashes = vec![[0; 20]; layout.pieces() as usize];
@@ -149,7 +153,10 @@ impl Reader<'_> {
                 let Some((_, file)) = &self.open else { continue };
                 let buffer = &mut self.buffer[..take];
                 let path = &self.files[range.file].path;
-                file.read_exact_at(buffer, at).map_err(|error| failed(path, error))?;
+                file.read_exact_at(buffer, at).map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof => HashError::Changed(path.clone()),
+                    _ => failed(path, error),
+                })?;
                 sha1.update(&*buffer);
                 at += take as u64;
                 left -= take as u64;
@@ -176,4 +183,22 @@ impl Reader<'_> {
 
 fn failed(path: &Path, error: io::Error) -> HashError {
     HashError::Io { path: path.to_owned(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::metainfo::builder::Builder;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_became_shorter_was_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        std::fs::write(&path, [1; 10]).unwrap();
+        let file = SourceFile::look(&path).unwrap();
+        let builder = Builder::new(None, &[(vec!["x".to_owned()], 20)]).unwrap();
+        let hashed = pieces(builder.layout(), &[file], 2, &Progress::default());
+        assert!(matches!(&hashed, Err(HashError::Changed(changed)) if *changed == path), "{hashed:?}");
+    }
 }

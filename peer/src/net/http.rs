@@ -88,10 +88,10 @@ impl Http {
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let server = format!("{}://{host}:{port}", if secure { "https" } else { "http" });
         let authority = uri.authority().map_or(host, |authority| authority.as_str());
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = target(&uri);
         let request = || {
             let agent = concat!("Piecemeal/", env!("CARGO_PKG_VERSION"));
-            let mut request = Request::get(path)
+            let mut request = Request::get(path.as_str())
                 .header(HOST, authority)
                 .header(USER_AGENT, agent)
                 // What is compressed on the way could not be counted, and its ranges would not be those of the file.
@@ -154,6 +154,11 @@ impl Kept {
             senders.push(self.sender);
         }
     }
+}
+
+/// What is asked of the server: path and query, the path `/` where a URL has none.
+pub(crate) fn target(uri: &Uri) -> String {
+    uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string)
 }
 
 /// A byte stream to a server, within TLS or not.
@@ -245,5 +250,17 @@ impl Tally for Count {
 
     fn received(&self, bytes: usize) {
         self.pair().add_received(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_needs_no_path() {
+        for (url, expected) in [("http://h", "/"), ("http://h?x", "/?x"), ("http://[::1]/a?x", "/a?x")] {
+            assert_eq!(target(&url.parse().unwrap()), expected);
+        }
     }
 }

@@ -28,10 +28,18 @@ pub(crate) struct Fetch {
 pub(crate) async fn fetch(http: &Http, fetch: &Fetch, reports: &Reports) -> EffectResult {
     match run(http, fetch, reports).await {
         Ok(()) => EffectResult::Done,
-        Err(HttpError::Status(status)) => {
-            EffectResult::Failed(EffectFailure::Refused(format!("HTTP {status}")))
+        Err(error) => EffectResult::Failed(failure(&error)),
+    }
+}
+
+/// Only what the server blames on the request is a refusal; other troubles of a server pass.
+fn failure(error: &HttpError) -> EffectFailure {
+    const PASSING: [StatusCode; 2] = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+    match error {
+        HttpError::Status(status) if status.is_client_error() && !PASSING.contains(status) => {
+            EffectFailure::Refused(error.to_string())
         }
-        Err(error) => EffectResult::Failed(EffectFailure::Failed(error.to_string())),
+        error => EffectFailure::Failed(error.to_string()),
     }
 }
 
@@ -91,4 +99,21 @@ async fn run(http: &Http, fetch: &Fetch, reports: &Reports) -> Result<(), HttpEr
         kept.give_back();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_no_refusal() {
+        for (status, refused) in
+            [(404, true), (403, true), (408, false), (429, false), (500, false), (503, false)]
+        {
+            let error = HttpError::Status(StatusCode::from_u16(status).unwrap());
+            let told = failure(&error);
+            assert_eq!(matches!(told, EffectFailure::Refused(_)), refused, "{told:?}");
+            assert!(told.to_string().contains(&status.to_string()), "{told:?}");
+        }
+    }
 }

@@ -67,7 +67,7 @@ struct Inner {
     standing: Vec<Standing>,
     open: VecDeque<(usize, bool, Arc<File>)>,
     record: Record,
-    /// Written to since it was opened.
+    /// Not known to lie on the disk: written to since it was opened, or by a run that was not closed.
     dirty: Vec<bool>,
     /// Pieces that were checked.
     checked: u32,
@@ -115,16 +115,11 @@ impl Download {
         // One that was not closed may have pieces that were written after the record was.
         let check = there && believed.as_ref().is_none_or(|record| record.closed.is_none());
         let opened = Opened { record: believed.as_ref().map(|record| record.engine.clone().into()), check };
+        let closed = believed.as_ref().is_some_and(|record| record.closed.is_some());
+        let dirty = found.iter().map(|stat| stat.is_some() && !closed).collect();
         let engine = believed.map(|record| record.engine).unwrap_or_default();
         let record = Record { engine, boot: record::boot(), closed: None, made: Vec::new() };
-        let inner = Inner {
-            open: VecDeque::new(),
-            dirty: vec![false; standing.len()],
-            standing,
-            record,
-            checked: 0,
-            roomy: false,
-        };
+        let inner = Inner { open: VecDeque::new(), dirty, standing, record, checked: 0, roomy: false };
         let overwrite = options.overwrite;
         let this = Self { root, state, metainfo, paths, overwrite, opened, inner: Mutex::new(inner) };
         this.make_empty_files()?;
@@ -467,4 +462,32 @@ fn made(standing: &[Standing]) -> Vec<u8> {
 
 fn has_bit(bits: &[u8], number: usize) -> bool {
     bits.get(number / 8).is_some_and(|byte| byte & (0x80 >> (number % 8)) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::metainfo::builder::Builder;
+
+    use super::*;
+
+    #[test]
+    fn what_a_run_left_that_was_not_closed_is_synced() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut builder = Builder::new(None, &[(vec!["x".to_owned()], 4)]).unwrap();
+        for piece in builder.layout().all_pieces() {
+            builder.set_hash(piece, [1; 20]);
+        }
+        let metainfo = Arc::new(builder.finish().unwrap());
+        let open = || Download::open(&Options::new(directory.path()), metainfo.clone()).unwrap();
+        let download = open();
+        download.write(0, &[Bytes::from_static(b"abcd")]).unwrap();
+        download.persist(b"record").unwrap();
+        drop(download);
+        let download = open();
+        assert_eq!(download.inner.lock().dirty, [true]);
+        download.persist(b"record").unwrap();
+        download.close(false).unwrap();
+        drop(download);
+        assert_eq!(open().inner.lock().dirty, [false]);
+    }
 }

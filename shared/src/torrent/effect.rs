@@ -92,7 +92,8 @@ pub enum Effect {
     },
     /// Fetches bytes of one file from a web seed (BEP 19) with a Range request, without following redirects to another
     /// host. They come as `ConnectionData` of `conn` while they arrive; the effect ends after the last one. Result:
-    /// [`EffectResult::Done`] once exactly `length` bytes were given. `Output::Close` of `conn` breaks it off.
+    /// [`EffectResult::Done`] once exactly `length` bytes were given, or [`EffectFailure::Refused`] if the server blames the
+    /// request (a 4xx status other than 408 and 429, which pass). `Output::Close` of `conn` breaks it off.
     Fetch {
         /// The web seed.
         conn: ConnId,
