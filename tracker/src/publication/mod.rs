@@ -121,6 +121,16 @@ impl Publication {
         tokio::spawn(hash_in_turn(state.clone(), key, path, version, progress));
         status
     }
+
+    /// Has the file at `path` (encoded) hashed anew when it is asked for, if this version of it is a torrent.
+    pub(crate) fn forget(state: &AppState, path: &str, version: &str) {
+        let key: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
+        let mut known = state.publication.known.lock();
+        let ready = |known: &Known| known.version == version && matches!(known.status, Status::Ready(_));
+        if known.get(&key).is_some_and(ready) {
+            known.remove(&key);
+        }
+    }
 }
 
 /// Waits for its turn, hashes, and says what came of it. A file that changed meanwhile is forgotten, hence hashed again when

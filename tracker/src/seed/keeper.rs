@@ -1,12 +1,14 @@
 //! Keeps what is seeded what is published.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use peer::client::Add;
 use peer::storage::Place;
-use shared::engine::{Command, Event, Origin};
+use shared::engine::{Command, Event, Origin, Phase};
+use shared::id::InfoHash;
 use shared::limits;
 use tokio::sync::broadcast::error::RecvError;
 use tracing::{debug, info, warn};
@@ -14,7 +16,7 @@ use tracing::{debug, info, warn};
 use super::Seeder;
 use super::stock::{Item, Step};
 use crate::files::Candidate;
-use crate::publication::Publication;
+use crate::publication::{Publication, Status};
 use crate::state::AppState;
 
 /// What was written a moment ago may still be: it is left to the next look.
@@ -36,15 +38,9 @@ pub(crate) async fn keep(state: Arc<AppState>) {
             () = seeder.changed.notified() => tokio::time::sleep(STEP_INTERVAL).await,
             event = events.recv() => match event {
                 Ok(Event::Removed(torrent)) => seeder.stock.lock().removed(&torrent),
-                Ok(Event::Failed { torrent, failure }) => {
-                    let failed = seeder.stock.lock().failed(&torrent);
-                    if let Some(Item { path, .. }) = failed {
-                        info!(path, %failure, "no longer seeded");
-                        again(&state, path).await;
-                    }
-                }
+                Ok(Event::Failed { torrent, failure }) => failed(&state, seeder, &torrent, &failure).await,
                 Ok(_) => continue,
-                Err(RecvError::Lagged(_)) => reconcile(seeder).await,
+                Err(RecvError::Lagged(_)) => reconcile(&state, seeder).await,
                 Err(RecvError::Closed) => return,
             },
         }
@@ -71,8 +67,24 @@ async fn look(state: &Arc<AppState>, seeder: &Seeder) {
     for Candidate { path, version, size, modified } in newest {
         let is_settled = now.duration_since(modified).map_or(true, |age| age >= SETTLED_AFTER);
         if size > 0 && is_settled {
-            Publication::status(state, &path, &version, size);
+            let status = Publication::status(state, &path, &version, size);
+            // What it failed for may have passed; and one that was away has come back.
+            if let Status::Ready(metainfo) = status
+                && seeder.stock.lock().lacks(&metainfo.info_hash())
+            {
+                Publication::forget(state, &path, &version);
+                Publication::status(state, &path, &version, size);
+            }
         }
+    }
+}
+
+/// The client stopped a torrent.
+async fn failed(state: &Arc<AppState>, seeder: &Seeder, torrent: &InfoHash, reason: &impl Display) {
+    let failed = seeder.stock.lock().failed(torrent);
+    if let Some(Item { path, .. }) = failed {
+        info!(path, %reason, "no longer seeded");
+        again(state, path).await;
     }
 }
 
@@ -85,10 +97,14 @@ async fn again(state: &Arc<AppState>, path: String) {
     }
 }
 
-/// Finds out which torrents are gone where that was not heard.
-async fn reconcile(seeder: &Seeder) {
+/// Finds out which torrents are gone or failed where that was not heard.
+async fn reconcile(state: &Arc<AppState>, seeder: &Seeder) {
     let Some(snapshot) = seeder.client.snapshot().await else { return };
     seeder.stock.lock().retain_held(|held| snapshot.torrents.iter().any(|there| there.info_hash == *held));
+    for there in snapshot.torrents.iter().filter(|there| there.phase == Phase::Error) {
+        let reason = there.error.as_deref().unwrap_or_default();
+        failed(state, seeder, &there.info_hash, &reason).await;
+    }
 }
 
 async fn carry_out(seeder: &Seeder) {
@@ -109,7 +125,7 @@ async fn carry_out(seeder: &Seeder) {
                     Ok(_) => debug!(path = item.path, "seeded"),
                     Err(error) => {
                         warn!(path = item.path, %error, "cannot be seeded");
-                        // Neither now nor again and again.
+                        // Not before the next look.
                         seeder.stock.lock().failed(&item.metainfo.info_hash());
                         seeder.stock.lock().removed(&item.metainfo.info_hash());
                     }

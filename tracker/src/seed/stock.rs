@@ -95,6 +95,11 @@ impl Stock {
         }
     }
 
+    /// Whether it is not known, and there is room for it.
+    pub(super) fn lacks(&self, info_hash: &InfoHash) -> bool {
+        !self.items.contains_key(info_hash) && self.items.len() < REMEMBERED_MAX
+    }
+
     /// The client cannot read it any more. Where it was.
     pub(super) fn failed(&mut self, info_hash: &InfoHash) -> Option<Item> {
         let source = self.held.get(info_hash)?.source.clone();
@@ -235,6 +240,6 @@ mod tests {
         assert!(stock.failed(&info_hash).is_some_and(|item| item.source == copy.source));
         assert_eq!(told(stock.next()), [('-', info_hash)]);
         stock.removed(&info_hash);
-        assert!(told(stock.next()).is_empty() && !stock.is_seeded(&info_hash));
+        assert!(told(stock.next()).is_empty() && !stock.is_seeded(&info_hash) && stock.lacks(&info_hash));
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use peer::client::{Add, Client, Options};
 use peer::net::rtc::{self, Rtc};
@@ -127,6 +127,22 @@ async fn a_changed_file_is_seeded_anew_and_one_that_is_gone_no_more() {
     fs::remove_file(path).unwrap();
     server.until_stat("filesSeeded", 0).await;
     server.until_stat("peersAll", 0).await;
+    assert!(server.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_was_away_is_seeded_again() {
+    let (directory, server) = seeding("a.bin", &noise(100_000)).await;
+    let (path, away) = (directory.path().join("a.bin"), directory.path().join(".away"));
+    // What was written a moment ago is left alone.
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    let first = seeded(&server, "a.bin").await;
+    server.until_stat("filesSeeded", 1).await;
+    fs::rename(&path, &away).unwrap();
+    server.until_stat("filesSeeded", 0).await;
+    fs::rename(&away, &path).unwrap();
+    assert_eq!(seeded(&server, "a.bin").await["infoHash"], first["infoHash"]);
     assert!(server.stop().await);
 }
 
