@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use peer::client::{Add, Client};
+use peer::net::rtc::{self, Rtc};
 use shared::engine::{Origin, Phase, TrackerState};
 use shared::id::InfoHash;
 use shared::metainfo::Metainfo;
@@ -115,7 +116,10 @@ fn with_web_seeds(torrent: &Bytes, urls: &[String]) -> Bytes {
 async fn the_end_does_not_wait_for_a_tracker_that_does_not_answer() {
     let to = tempfile::tempdir().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = client(to.path()).await;
+    let mut options = options(to.path());
+    // Those who make no offers have no use for such a tracker.
+    options.webrtc = Some(Rtc::start(rtc::Options { loopback: true, ..rtc::Options::default() }));
+    let client = Client::start(options).await.unwrap();
     let trackers = vec![format!("ws://{}/announce", silent.local_addr().unwrap())];
     let add = Add { trackers, ..Add::download(Origin::Link("00".repeat(20))) };
     client.add(add).await.unwrap();
