@@ -129,7 +129,8 @@ async fn who_may_connect_to_whom() {
     assert_eq!(announce(&server, &leech).await.unwrap().peers.len(), 60);
     leech.wanted = Some(0);
     assert!(announce(&server, &leech).await.unwrap().peers.is_empty());
-    let seed = announce(&server, &request("t", "seed", 1, 0, Event::Update)).await.unwrap();
+    let gave = AnnounceRequest { uploaded: 1, ..request("t", "seed", 1, 0, Event::Update) };
+    let seed = announce(&server, &gave).await.unwrap();
     assert_eq!(seed.peers, ["127.0.0.1:100".parse::<SocketAddr>().unwrap()]);
     let reply = announce(&server, &request("t", "shy", 0, 1, Event::Started)).await.unwrap();
     assert_eq!((reply.incomplete, reply.peers.len()), (Some(1), 50), "no member without a port");
