@@ -51,12 +51,26 @@ fn report(arguments: &[&str]) -> Report {
     serde_json::from_slice(&stdout).unwrap_or_else(|error| panic!("{error}: {said}"))
 }
 
+/// Says that a test checks nothing, and why: to the stream itself, as `eprintln!` of a test that passes is shown to nobody.
+fn not_tested(why: &str) {
+    let _ = writeln!(std::io::stderr(), "notice: not tested: {why}");
+}
+
+/// Whether this machine has nginx. Says so, if not.
+fn nginx() -> bool {
+    let there = Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok();
+    if !there {
+        not_tested("nginx is not installed");
+    }
+    there
+}
+
 /// Whether this machine lets us have namespaces. Says why a test checks nothing, if not.
 fn namespaces() -> bool {
     match Lab::pair() {
         Ok(_) => true,
         Err(error @ (LabError::Rights(_) | LabError::Missing { .. })) => {
-            eprintln!("notice: not tested: {error}");
+            not_tested(&error.to_string());
             false
         }
         Err(error) => panic!("{error}"),
@@ -78,12 +92,13 @@ fn parts_on_the_wire_add_up_to_the_links_counter() {
         // Within 1 % from 1 MB up, within 1 kB below.
         let allowed = if run.size >= 1_000_000 { wire.link / 100 } else { 1_000 };
         assert!(wire.discrepancy() <= allowed, "{} of {}: {wire:?}", run.lane, run.size);
-        assert_eq!(wire.sum, wire.parts().iter().map(|(_, bytes)| bytes).sum::<u64>());
-        assert_eq!((wire.payload, wire.link), (run.size, wire.sent + wire.received));
         assert_eq!(wire.security > 0, run.lane.is_encrypted(), "{run:?}");
         // Headers of TCP/IP over Ethernet take 4.6 % of full frames at least; offloads would hide that.
         let least = run.size as f64 * (1514.0 / 1448.0);
         assert!(wire.received as f64 >= least * 0.999, "{run:?}");
+        // They take no more than that where nothing is sent twice, which bounds suppose.
+        let once = (wire.received - wire.retransmits) as f64;
+        assert!(run.lane != Lane::Http1 || run.size < 10_000_000 || once <= least * 1.005, "{run:?}");
         assert!(run.cpu_seconds.is_some_and(|cpu| cpu.server > 0.0 && cpu.client > 0.0), "{run:?}");
         assert!(run.ttfb_seconds.is_some_and(|first| first > 0.0 && Some(first) <= run.seconds), "{run:?}");
     }
@@ -130,8 +145,7 @@ fn receivers_that_help_each_other_spare_the_server() {
 
 #[test]
 fn nginx_serves_the_same_beside() {
-    if Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_err() {
-        eprintln!("notice: not tested: nginx is not installed");
+    if !nginx() {
         return;
     }
     let report =
@@ -161,7 +175,8 @@ fn without_namespaces_wire_bytes_are_modelled_and_say_so() {
     assert!(!report.environment.namespaces && !report.environment.modelled.is_empty());
     for run in &report.runs {
         let wire = run.wire.unwrap();
-        assert!(!wire.measured && wire.sum == wire.link && wire.sum > 1_040_000, "{wire:?}");
+        // 691 full segments with 66 bytes of headers each, as many acknowledgements at most, and 10 kB for TLS and HTTP.
+        assert!(!wire.measured && (1_045_606..1_101_212).contains(&wire.sum), "{wire:?}");
     }
 }
 
@@ -211,10 +226,11 @@ fn descendants(pid: u32) -> BTreeSet<u32> {
 }
 
 /// Starts a comparison, waits until it is well under way, and returns it with its processes.
-fn under_way(directory: &tempfile::TempDir) -> (Child, BTreeSet<u32>) {
+fn under_way(directory: &tempfile::TempDir, more: &[&str]) -> (Child, BTreeSet<u32>) {
     let place = directory.path().display().to_string();
     let mut child =
         compare(&["--lanes", "http1,http2", "--sizes", "10k", "--repeats", "10000", "--dir", &place])
+            .args(more)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -252,7 +268,7 @@ fn all_end(processes: &BTreeSet<u32>) {
 #[test]
 fn interrupted_it_leaves_nothing_behind() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut child, below) = under_way(&directory);
+    let (mut child, below) = under_way(&directory, &[]);
     let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupted.success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
@@ -262,14 +278,37 @@ fn interrupted_it_leaves_nothing_behind() {
 
 #[test]
 fn killed_it_leaves_no_process_and_so_no_namespace() {
-    if !namespaces() {
-        return;
+    if namespaces() {
+        killed_it_leaves_no_process(&[]);
     }
+}
+
+#[test]
+fn killed_without_namespaces_it_leaves_no_process() {
+    killed_it_leaves_no_process(&["--no-namespaces"]);
+}
+
+#[test]
+fn killed_it_leaves_no_nginx() {
+    if nginx() {
+        let below = killed_it_leaves_no_process(&["--nginx"]);
+        assert!(
+            below.iter().any(|line| line.starts_with("nginx\0") || line.starts_with("nginx: ")),
+            "{below:?}"
+        );
+    }
+}
+
+/// Returns the command lines of the processes that there were.
+fn killed_it_leaves_no_process(more: &[&str]) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
-    let (mut child, below) = under_way(&directory);
+    let (mut child, below) = under_way(&directory, more);
+    let line = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let lines = below.iter().map(line).collect();
     child.kill().unwrap();
     child.wait().unwrap();
     all_end(&below);
+    lines
 }
 
 /// A server that answers each request with given bytes, whatever is asked.

@@ -74,8 +74,8 @@ fn modelled(options: &Options) -> Vec<String> {
     let mut list = Vec::new();
     if options.lanes.contains(&Lane::BtWebRtc) {
         list.push(
-            "security of bt-webrtc: 37 bytes a datagram, as DTLS 1.2 with AES-GCM adds; ICE and the DTLS handshake are counted \
-             with SCTP, as transport."
+            "security of bt-webrtc: 37 bytes a datagram, as DTLS 1.2 with AES-GCM adds; what datagrams hold beyond that and \
+             messages is SCTP, ICE and the DTLS handshake, and counts as transport."
                 .to_owned(),
         );
     }

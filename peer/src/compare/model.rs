@@ -287,7 +287,8 @@ pub struct Receivers {
     pub seconds_median: Option<f64>,
     /// Bytes that the server put on the wire, all layers.
     pub server_egress: Option<u64>,
-    /// What no scheme of this mode can beat: D_cs or D_p2p, from shaped rates less the measured share of headers.
+    /// What no scheme of this mode can beat: D_cs or D_p2p, from shaped rates less the share of headers in full
+    /// TCP segments.
     pub bound_seconds: f64,
     /// Shaped rate of the server's uplink, bytes a second on the wire.
     pub server_uplink: u64,

@@ -19,7 +19,7 @@ const PORTS: [u16; 3] = [8181, 8182, 8183];
 /// A running nginx; it ends with this value.
 #[derive(Debug)]
 pub(super) struct Nginx {
-    /// Ends with this value, and its worker with it.
+    /// Ends with this value.
     process: Child,
     pid: u32,
     addresses: [SocketAddr; 3],
@@ -47,7 +47,7 @@ impl Nginx {
         let ports = if place.node.is_some() { PORTS } else { free_ports(address).map_err(failed)? };
         let addresses = ports.map(|port| SocketAddr::new(address, port));
         let configuration = data.join("nginx.conf");
-        let text = configured(&addresses, files, certificate, data, rustix::process::geteuid().is_root());
+        let text = configured(&addresses, files, certificate, data);
         std::fs::write(&configuration, text).map_err(failed)?;
         let version = version().await.map_err(failed)?;
         let errors: PathBuf = data.join("log");
@@ -63,8 +63,10 @@ impl Nginx {
         let pid = process.id().unwrap_or_default();
         let mut nginx = Self { process, pid, addresses, version };
         let end = Instant::now() + STARTING;
-        let has_worker = || worker(pid).is_some();
-        while !(has_worker() && ports.iter().all(|port| listens(pid, *port))) {
+        // Written when it listens; until it is nginx, the process may still be in this namespace, where somebody else may.
+        let is_there =
+            || std::fs::read_to_string(data.join("pid")).is_ok_and(|text| text.trim() == pid.to_string());
+        while !(is_there() && ports.iter().all(|port| listens(pid, *port))) {
             if matches!(nginx.process.try_wait(), Ok(Some(_))) {
                 return Err(ProcessError::Ended { program: program(), said: last_words(&errors) });
             }
@@ -86,21 +88,14 @@ impl Nginx {
         }
     }
 
-    /// Processor time of its worker so far.
+    /// Processor time so far.
     ///
     /// # Errors
     ///
     /// It has ended.
     pub(super) fn processor(&self) -> io::Result<Processor> {
-        let worker = worker(self.pid).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        processor_seconds(worker)
+        processor_seconds(self.pid)
     }
-}
-
-/// The one process that serves.
-fn worker(master: u32) -> Option<u32> {
-    let children = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children")).ok()?;
-    children.split_whitespace().next()?.parse().ok()
 }
 
 async fn version() -> io::Result<String> {
@@ -109,24 +104,16 @@ async fn version() -> io::Result<String> {
     Ok(said.trim().trim_start_matches("nginx version: ").to_owned())
 }
 
-/// As its documents advise for files: sendfile, no log; one worker, which the core it is on could not exceed anyway.
-fn configured(
-    addresses: &[SocketAddr; 3],
-    files: &Path,
-    certificate: &Path,
-    data: &Path,
-    root: bool,
-) -> String {
+/// As its documents advise for files: sendfile, no log. One process, which the core it is on could not exceed anyway: a
+/// worker outlives a master that is killed.
+fn configured(addresses: &[SocketAddr; 3], files: &Path, certificate: &Path, data: &Path) -> String {
     let [clear, h2c, tls] = addresses;
-    // A worker of root's nginx is nobody, who may not read the files of this comparison.
-    let user = if root { "user root;" } else { "" };
     let key = certificate.with_file_name("key.pem");
     let [files, certificate, key, data] =
         [files, certificate, key.as_path(), data].map(|path| path.display().to_string());
     format!(
-        "{user}
-daemon off;
-worker_processes 1;
+        "daemon off;
+master_process off;
 pid {data}/pid;
 error_log stderr;
 events {{}}

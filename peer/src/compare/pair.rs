@@ -74,7 +74,7 @@ fn network(
     let lab = match options.namespaces.then(Lab::pair) {
         Some(Ok(lab)) => Some(lab),
         Some(Err(error @ (LabError::Rights(_) | LabError::Missing { .. }))) => {
-            progress(Progress::Notice(error.to_string()));
+            progress(Progress::Notice(format!("{error}: wire bytes are modelled instead")));
             None
         }
         Some(Err(error)) => return Err(error.into()),
@@ -94,6 +94,13 @@ fn network(
             environment.modelled.push(
                 "retransmits: the kernel counts segments that were sent again; their bytes are what IP sent beyond headers and what our own code counted.".to_owned(),
             );
+            if options.lanes.contains(&Lane::Hybrid) {
+                environment.modelled.push(
+                    "application of hybrid: what was on its way when a connection was broken off, and that nobody read, is what \
+                     IP sent beyond headers, retransmits and what our own code counted."
+                        .to_owned(),
+                );
+            }
             environment.caveats.push(
                 "The link has no distance and no rate of its own: goodput is what the processors can do."
                     .to_owned(),
@@ -188,13 +195,13 @@ impl<'a> Bench<'a> {
         }
         self.quiet().await?;
         let after = self.reading()?;
-        let spent = match (processor, self.server_processor(step)) {
-            (Some(before), Some(after)) => after.since(before),
-            _ => 0.0,
-        };
+        let spent = processor.zip(self.server_processor(step)).map(|(before, after)| after.since(before));
+        // What was received is checked by then; it may not have come to be.
         for file in &request.files {
-            // It may not have come to be.
             let _ = std::fs::remove_file(&file.to);
+        }
+        if let Some(directory) = request.torrents() {
+            let _ = std::fs::remove_dir_all(directory);
         }
         let moved = Reading { client: after.client - before.client, server: after.server - before.server };
         let outcome = match answer {
@@ -205,7 +212,13 @@ impl<'a> Bench<'a> {
         Ok(self.evaluate(step, outcome, &moved, spent))
     }
 
-    fn evaluate(&self, step: &Step, outcome: Result<Answer, String>, moved: &Reading, server: f64) -> Run {
+    fn evaluate(
+        &self,
+        step: &Step,
+        outcome: Result<Answer, String>,
+        moved: &Reading,
+        server: Option<f64>,
+    ) -> Run {
         let failed = |error| Run {
             lane: step.lane,
             size: step.size,
@@ -245,7 +258,7 @@ impl<'a> Bench<'a> {
             ttfb_seconds: Some(answer.ttfb_seconds),
             goodput: Some(layers.payload as f64 / answer.seconds.max(f64::MIN_POSITIVE)),
             server_egress: Some(wire.received),
-            cpu_seconds: Some(CpuSeconds { server, client: answer.cpu_seconds }),
+            cpu_seconds: server.map(|server| CpuSeconds { server, client: answer.cpu_seconds }),
             wire: Some(wire),
         }
     }

@@ -10,8 +10,8 @@ use super::lab::Node;
 /// Ticks of `/proc/PID/stat` in a second, on every architecture that Linux has today.
 const TICKS: f64 = 100.0;
 
-/// From here on `/proc/PID/stat`, which knows ended threads too, is exact enough to prefer it.
-const COARSE_SECONDS: f64 = 1.0;
+/// Rounding does not set the two figures of [`Processor`] further apart, seconds: a thread has ended.
+const ROUNDED: f64 = 5.0 / TICKS;
 
 /// A namespace, or this host; and a core.
 #[derive(Clone, Copy, Debug)]
@@ -31,13 +31,17 @@ impl Place<'_> {
     /// A command that runs `program` here and is killed when the thread that starts it ends.
     pub fn command(&self, program: &OsStr) -> Command {
         let core = self.core.map(|core| core.to_string());
-        let mut command = match (self.node, &core) {
-            (Some(node), None) => return node.command(program),
-            (Some(node), Some(_)) => node.command("taskset"),
-            (None, None) => return Command::new(program),
-            (None, Some(_)) => Command::new("taskset"),
+        let first = if core.is_some() { OsStr::new("taskset") } else { program };
+        let mut command = match self.node {
+            Some(node) => node.command(first),
+            None => Command::new("setpriv"),
         };
-        command.args(["--cpu-list", core.as_deref().unwrap_or("0")]).arg(program);
+        if self.node.is_none() {
+            command.args(["--pdeathsig", "KILL", "--"]).arg(first);
+        }
+        if let Some(core) = core {
+            command.args(["--cpu-list", &core]).arg(program);
+        }
         command
     }
 }
@@ -76,7 +80,7 @@ impl Processor {
     /// Seconds since `before`.
     pub fn since(self, before: Self) -> f64 {
         let (coarse, fine) = (self.coarse - before.coarse, self.fine - before.fine);
-        if coarse >= COARSE_SECONDS || fine <= 0.0 { coarse.max(0.0) } else { fine }
+        if (coarse - fine).abs() > ROUNDED || fine <= 0.0 { coarse.max(0.0) } else { fine }
     }
 }
 
@@ -102,18 +106,24 @@ mod tests {
         while processor_seconds(std::process::id()).unwrap().since(before) <= 0.0 {
             sum = std::hint::black_box(sum + 1);
         }
-        let exact = Processor { coarse: 5.01, fine: 4.5 }.since(Processor { coarse: 0.0, fine: 0.0 });
-        assert_eq!(exact, 5.01, "threads that ended are in the coarse figure only");
-        assert!(
-            (Processor { coarse: 0.02, fine: 0.0123 }.since(Processor::default()) - 0.0123).abs() < 1e-12
-        );
+        for (coarse, fine, expected, why) in [
+            (5.01, 4.5, 5.01, "threads that ended are in the coarse figure only"),
+            (0.2, 0.1, 0.2, "so they are in a short run"),
+            (0.3, -0.1, 0.3, "ended since, they are in the earlier figure"),
+            (0.02, 0.0123, 0.0123, "else the fine one is exact"),
+            (5.01, 5.0123, 5.0123, "however long it is"),
+        ] {
+            assert_eq!(Processor { coarse, fine }.since(Processor::default()), expected, "{why}");
+        }
     }
 
     #[test]
     fn a_core_is_asked_for() {
-        let command = Place { node: None, core: Some(1) }.command(OsStr::new("x"));
-        let line: Vec<_> = command.get_args().collect();
-        assert_eq!(command.get_program(), "taskset");
-        assert_eq!(line, ["--cpu-list", "1", "x"]);
+        for (core, line) in [(None, &["x"][..]), (Some(1), &["taskset", "--cpu-list", "1", "x"])] {
+            let command = Place { node: None, core }.command(OsStr::new("x"));
+            let arguments: Vec<_> = command.get_args().collect();
+            assert_eq!(command.get_program(), "setpriv");
+            assert_eq!(arguments, [&["--pdeathsig", "KILL", "--"], line].concat());
+        }
     }
 }

@@ -30,7 +30,7 @@ const OFFLOADS: [&str; 10] =
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// A program is not installed.
-    #[error("{program} is not installed (Debian: apt install {package}): wire bytes are modelled instead")]
+    #[error("{program} is not installed (Debian: apt install {package})")]
     Missing {
         /// The program.
         program: String,
@@ -38,10 +38,10 @@ pub enum LabError {
         package: &'static str,
     },
     /// This user may not make namespaces.
-    #[error("network namespaces need root or user namespaces: wire bytes are modelled instead ({0})")]
+    #[error("network namespaces need root or user namespaces ({0})")]
     Rights(String),
     /// A command failed that should not.
-    #[error("`{command}` failed: {message}")]
+    #[error("`{command}` failed: {message} (--no-namespaces does without)")]
     Command {
         /// As it would be typed.
         command: String,
@@ -326,10 +326,7 @@ mod tests {
     #[test]
     fn a_missing_program_is_named_with_its_package() {
         let error = missing(&Command::new("tc"), io::Error::from(io::ErrorKind::NotFound));
-        assert_eq!(
-            error.to_string(),
-            "tc is not installed (Debian: apt install iproute2): wire bytes are modelled instead"
-        );
+        assert_eq!(error.to_string(), "tc is not installed (Debian: apt install iproute2)");
     }
 
     #[test]

@@ -50,8 +50,7 @@ impl Peer {
 
     /// Fetches all files at once, each a torrent of its own.
     pub(super) async fn fetch(&mut self, request: &Request) -> Result<Answer, LaneError> {
-        let Some(first) = request.files.first() else { return Ok(Answer::default()) };
-        let directory = first.to.with_extension("torrents");
+        let Some(directory) = request.torrents() else { return Ok(Answer::default()) };
         let started = Instant::now();
         let client = start(self.lane, self.listen, &directory).await?;
         let fetched = fetch(&client, &request.files).await;
@@ -61,8 +60,6 @@ impl Peer {
         } else {
             client.shutdown().await;
             totals = client.counters();
-            // What was received is checked by then, and read by nobody.
-            let _ = std::fs::remove_dir_all(&directory);
         }
         let times = fetched?;
         let since = |time: Instant| (time - started).as_secs_f64();

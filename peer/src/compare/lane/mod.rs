@@ -82,6 +82,13 @@ pub struct Request {
     pub linger: bool,
 }
 
+impl Request {
+    /// Where a lane that takes torrents puts the files. Whoever asks removes it: what that takes is no part of a transfer.
+    pub fn torrents(&self) -> Option<PathBuf> {
+        self.files.first().map(|first| first.to.with_extension("torrents"))
+    }
+}
+
 /// What a process that shares is told: a file to share.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Share {

@@ -32,7 +32,7 @@ pub fn html(report: &Report) -> String {
         let _ =
             write!(page, "<section><h2>Many receivers</h2><p class=\"lead\">{}</p>", escape(&case.title()));
         page += "<p>Until the last receiver has the file. Dashed: what no scheme can beat, from the shaped rates less the \
-                 measured share of headers: D_cs = max(N·F/u_s, F/d) when the server sends every copy, \
+                 share of headers in full TCP segments: D_cs = max(N·F/u_s, F/d) when the server sends every copy, \
                  D_p2p = max(F/u_s, F/d, N·F/(u_s + Σu_i)) when receivers send too.</p>";
         figure(&mut page, &plot::completion(&format!("completion{number}"), &case, &measured));
         page += "<p>Copies of the file that left the server, headers included.</p>";
