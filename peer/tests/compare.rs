@@ -192,9 +192,42 @@ fn files_are_written_and_a_table_is_printed() {
     assert!(output.status.success() && table.contains("20/20"), "{table}");
     assert_eq!(std::fs::read_to_string(csv).unwrap().lines().count(), 1 + 40);
     assert!(std::fs::read_to_string(html).unwrap().contains("<svg"));
-    let report: Report = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    let json = std::fs::read_to_string(json).unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["ok"], true);
+    let report: Report = serde_json::from_str(&json).unwrap();
     assert_eq!(report.runs.len(), 40);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3, "nothing else is left");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_costs_no_measurement() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let short = ["--lanes", "http1", "--sizes", "10k", "--repeats", "1", "--no-namespaces", "--json"];
+    let (kept, csv, nowhere) = (path("kept.json"), path("c.csv"), path("nowhere/c.html"));
+    std::fs::write(&kept, "kept").unwrap();
+    let output =
+        compare(&short).args(["--json-file", &kept, "--csv", &csv, "--html", &nowhere]).output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(said["error"].as_str().unwrap().contains(&format!("cannot write {nowhere}")), "{said}");
+    assert!(said["runs"].is_null(), "it ends at once: {said}");
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "kept");
+    assert!(!PathBuf::from(&csv).exists(), "nothing empty is left");
+
+    let output = compare(&short).args(["--html", "/dev/full", "--csv", &csv]).output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &said["ok"]), (Some(1), &serde_json::Value::Bool(false)));
+    assert!(said["error"].as_str().unwrap().contains("/dev/full"), "{said}");
+    assert_eq!(said["runs"].as_array().unwrap().len(), 1, "what was measured is told: {said}");
+    assert_eq!(std::fs::read_to_string(csv).unwrap().lines().count(), 2);
+}
+
+#[test]
+fn many_receivers_without_namespaces_make_no_sense() {
+    let output = compare(&["--receivers", "2", "--no-namespaces"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("--no-namespaces"), "{said}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `peer compare`: the same bytes over each protocol, and what each costs.
 
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -7,6 +9,7 @@ use peer::compare::lane::{self, Args as LaneArgs};
 use peer::compare::model::{Lane, Report};
 use peer::compare::plan::Size;
 use peer::compare::{self, Many, Options, Progress, report};
+use serde::Serialize;
 
 use super::signals::Signals;
 use crate::cli::flag;
@@ -73,7 +76,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=64), env = "PIECEMEAL_COMPARE_RECEIVERS")]
     receivers: Vec<u32>,
 
-    /// Size of the file for many receivers; it has at least 400 pieces.
+    /// Size of the file for many receivers; from 6.6 MB up, it has at least 400 pieces.
     #[arg(long, value_name = "SIZE", default_value = "25MiB", env = "PIECEMEAL_COMPARE_RECEIVERS_SIZE")]
     receivers_size: Size,
 
@@ -116,6 +119,10 @@ fn compare_help() -> String {
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
+    if args.no_namespaces && !args.receivers.is_empty() {
+        return Err(ending::usage("--receivers needs namespaces: leave --no-namespaces out"));
+    }
+    let files = open(args)?;
     let mut scratch = tempfile::Builder::new();
     scratch.prefix("piecemeal-compare-");
     let scratch = match &args.dir {
@@ -134,16 +141,25 @@ pub(crate) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
             () = signals.asked() => Err(ending::interrupted("interrupted: nothing was compared")),
         }
     })?;
-    write(args, &compared, output)?;
+    output.text(&report::table(&compared));
+    // All of them, whatever becomes of the first.
+    let written: Vec<anyhow::Result<()>> = files.into_iter().map(|file| file.write(&compared)).collect();
+    let written: anyhow::Result<()> = written.into_iter().collect();
+    written.map_err(|error| ending::with_report(error, &compared))?;
     let runs = || compared.runs.iter().chain(&compared.beside);
-    let failed =
-        runs().filter(|run| !run.ok).count() + compared.receivers.iter().filter(|many| !many.ok).count();
+    let failed = failed(&compared);
     if failed > 0 {
         let text = format!("{failed} of {} transfers went wrong", runs().count() + compared.receivers.len());
         return Err(ending::with_report(ending::failed(text), &compared));
     }
     output.end(&compared);
     Ok(())
+}
+
+/// Transfers that went wrong.
+fn failed(compared: &Report) -> usize {
+    let runs = compared.runs.iter().chain(&compared.beside);
+    runs.filter(|run| !run.ok).count() + compared.receivers.iter().filter(|many| !many.ok).count()
 }
 
 /// A lane's process, which `compare` starts.
@@ -177,7 +193,7 @@ fn many(args: &Args) -> Option<Many> {
         servers = vec![uplink, uplink * 10];
     }
     let fastest = servers.iter().copied().fold(uplink, u64::max);
-    (!args.receivers.is_empty() && !args.no_namespaces).then(|| Many {
+    (!args.receivers.is_empty()).then(|| Many {
         numbers: args.receivers.clone(),
         size: args.receivers_size.0,
         receiver_uplink: uplink,
@@ -186,19 +202,74 @@ fn many(args: &Args) -> Option<Many> {
     })
 }
 
-fn write(args: &Args, compared: &Report, output: &Output) -> anyhow::Result<()> {
-    output.text(&report::table(compared));
-    if let Some(path) = &args.json_file {
-        let json = serde_json::to_string_pretty(compared).context("the report cannot be written as JSON")?;
-        put(path, &json)?;
+/// A report as text.
+type Form = fn(&Report) -> anyhow::Result<String>;
+
+/// A file that was asked for.
+struct Wanted<'a> {
+    path: &'a Path,
+    file: File,
+    form: Form,
+    /// It was not there before, and is empty.
+    is_unused: bool,
+}
+
+/// Opens what was asked for: before anything is measured, so that a wrong path costs no measurement. What a file holds stays
+/// until there is something to replace it.
+fn open(args: &Args) -> anyhow::Result<Vec<Wanted<'_>>> {
+    let forms: [(&Option<PathBuf>, Form); 3] = [
+        (&args.json_file, json),
+        (&args.csv, |compared| Ok(report::csv(compared))),
+        (&args.html, |compared| Ok(report::html(compared))),
+    ];
+    let asked = forms.into_iter().filter_map(|(path, form)| Some((path.as_deref()?, form)));
+    asked
+        .map(|(path, form)| {
+            let is_unused = !path.exists();
+            let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+            let file = file.with_context(|| unwritable(path))?;
+            Ok(Wanted { path, file, form, is_unused })
+        })
+        .collect()
+}
+
+impl Wanted<'_> {
+    fn write(mut self, compared: &Report) -> anyhow::Result<()> {
+        let text = (self.form)(compared)?;
+        self.is_unused = false;
+        let mut put = || {
+            // A pipe has no length.
+            if self.file.metadata()?.is_file() {
+                self.file.set_len(0)?;
+            }
+            self.file.write_all(text.as_bytes())
+        };
+        put().with_context(|| unwritable(self.path))
     }
-    if let Some(path) = &args.csv {
-        put(path, &report::csv(compared))?;
+}
+
+impl Drop for Wanted<'_> {
+    fn drop(&mut self) {
+        if self.is_unused {
+            let _ = std::fs::remove_file(self.path);
+        }
     }
-    if let Some(path) = &args.html {
-        put(path, &report::html(compared))?;
+}
+
+fn unwritable(path: &Path) -> String {
+    format!("cannot write {}", path.display())
+}
+
+/// As `--json` has it.
+fn json(compared: &Report) -> anyhow::Result<String> {
+    #[derive(Serialize)]
+    struct Ended<'a> {
+        ok: bool,
+        #[serde(flatten)]
+        compared: &'a Report,
     }
-    Ok(())
+    let ended = Ended { ok: failed(compared) == 0, compared };
+    serde_json::to_string_pretty(&ended).context("the report cannot be written as JSON")
 }
 
 /// Progress, on standard error: every failure; how far it is, only to somebody who looks.
@@ -222,8 +293,4 @@ fn tell(output: &Output, progress: Progress) {
         }
         Progress::Transfer { .. } | Progress::Receivers { .. } => {}
     }
-}
-
-fn put(path: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

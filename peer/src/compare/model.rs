@@ -103,6 +103,16 @@ pub enum Site {
     Nginx,
 }
 
+impl Site {
+    /// As in CSV.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tracker => "tracker",
+            Self::Nginx => "nginx",
+        }
+    }
+}
+
 /// Everything that a comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {

@@ -91,15 +91,27 @@ pub(super) fn section(page: &mut String, report: &Report) {
     page.push_str("</tbody></table></div></section>\n");
 }
 
-/// How the largest file compares, over each lane.
+/// How the largest file compares, over each lane: a ratio only where the two can be told apart.
 pub(super) fn sentence(report: &Report) -> Option<String> {
     let pairs = pairs(report);
     let largest = pairs.iter().map(|pair| pair.ours.size).max()?;
     let ratios: Vec<String> = pairs
         .iter()
         .filter(|pair| pair.ours.size == largest)
-        .filter_map(|pair| Some(format!("{:.2} over {}", pair.rate()?, pair.ours.lane.title())))
+        .filter_map(|pair| {
+            let (ratio, lane) = (pair.rate()?, pair.ours.lane.title());
+            let differs = pair.ours.goodput?.differs(&pair.theirs.goodput?);
+            let ratio = if differs {
+                format!("{ratio:.2}")
+            } else {
+                "as much, as far as these runs can tell,".to_owned()
+            };
+            Some(format!("{ratio} over {lane}"))
+        })
         .collect();
+    if ratios.is_empty() {
+        return None;
+    }
     let beside = report.environment.beside.as_deref().unwrap_or("nginx");
-    Some(format!("Of the rate of {beside} for {}, the tracker reaches {}.", Size(largest), ratios.join(", ")))
+    Some(format!("Of the rate of {beside} for {}, the tracker reaches {}.", Size(largest), ratios.join("; ")))
 }

@@ -180,7 +180,9 @@ fn method(page: &mut String, report: &Report) {
          <p>Layers: application is what stands above TLS beside the content (headers, frames, messages, content that came twice); security is TLS \
          with its handshake, or the records of DTLS; transport is TCP, or UDP and SCTP, with whatever was sent again, and over WebRTC \
          with STUN and the handshake of DTLS; network is IP; link layer is \
-         Ethernet and ARP. Each is counted by itself; their sum is held against the link’s own counter.</p>",
+         Ethernet and ARP. Each is counted by itself, but for what was sent again and what a \
+         hybrid transfer was sent and never read, which IP carried beyond what else was counted, and SCTP, which is what datagrams \
+         hold beyond messages and DTLS. Their sum is held against the link’s own counter, from which none of them comes.</p>",
     );
     let worst = report
         .runs

@@ -12,7 +12,7 @@ mod verdict;
 
 use std::fmt::Write as _;
 
-use super::model::{Lane, Report, Run};
+use super::model::{Lane, Receivers, Report, Run, Site};
 use super::plan::Size;
 use shared::statistics::{Summary, median};
 
@@ -167,7 +167,7 @@ fn line(text: &mut String, row: &Row<'_>) {
 }
 
 /// The columns of [`csv`].
-const COLUMNS: [&str; 29] = [
+const COLUMNS: [&str; 33] = [
     "kind",
     "lane",
     "mode",
@@ -197,48 +197,59 @@ const COLUMNS: [&str; 29] = [
     "bound_seconds",
     "pieces",
     "error",
+    "site",
+    "server_uplink",
+    "receiver_uplink",
+    "receiver_downlink",
 ];
 
 /// For a spreadsheet: RFC 4180, a line for each transfer, to one receiver (`run`) or to many (`receivers`).
 pub fn csv(report: &Report) -> String {
     let mut text = COLUMNS.join(",") + "\r\n";
-    for run in &report.runs {
-        let number = |figure: Option<f64>| figure.map(|figure| figure.to_string());
-        let wire = run.wire.map(|wire| {
-            let mut values: Vec<String> = wire.parts().iter().map(|(_, bytes)| bytes.to_string()).collect();
-            values.extend(
-                [wire.retransmits, wire.sum, wire.link, wire.sent, wire.received].map(|v| v.to_string()),
-            );
-            values.push(wire.measured.to_string());
-            values
-        });
-        let mut cells = vec!["run".to_owned(), run.lane.to_string(), String::new(), String::new()];
-        cells.extend([run.size.to_string(), run.run.to_string(), run.ok.to_string()]);
-        cells.extend(
-            [run.seconds, run.ttfb_seconds, run.goodput].map(|figure| number(figure).unwrap_or_default()),
-        );
-        cells.push(run.server_egress.map(|bytes| bytes.to_string()).unwrap_or_default());
-        let cpu = run.cpu_seconds;
-        cells.extend(
-            [cpu.map(|c| c.server), cpu.map(|c| c.client)].map(|figure| number(figure).unwrap_or_default()),
-        );
-        cells.extend(wire.unwrap_or_else(|| vec![String::new(); 12]));
-        cells.extend([String::new(), String::new(), String::new(), run.error.clone().unwrap_or_default()]);
-        push_line(&mut text, &cells);
+    for (site, runs) in [(Site::Tracker, &report.runs), (Site::Nginx, &report.beside)] {
+        for run in runs {
+            push_line(&mut text, &one(site, run));
+        }
     }
     for many in &report.receivers {
-        let mut cells = vec!["receivers".to_owned(), many.lane.to_string(), many.mode.name().to_owned()];
-        cells.extend([many.n.to_string(), many.size.to_string(), String::new(), many.ok.to_string()]);
-        cells.push(many.seconds_last.map(|seconds| seconds.to_string()).unwrap_or_default());
-        cells.extend([String::new(), String::new()]);
-        cells.push(many.server_egress.map(|bytes| bytes.to_string()).unwrap_or_default());
-        cells.extend(std::iter::repeat_n(String::new(), 14));
-        cells.push(many.seconds_median.map(|seconds| seconds.to_string()).unwrap_or_default());
-        cells.extend([many.bound_seconds.to_string(), many.pieces.to_string()]);
-        cells.push(many.error.clone().unwrap_or_default());
-        push_line(&mut text, &cells);
+        push_line(&mut text, &to_many(many));
     }
     text
+}
+
+fn one(site: Site, run: &Run) -> Vec<String> {
+    let wire = run.wire.map(|wire| {
+        let mut values: Vec<String> = wire.parts().iter().map(|(_, bytes)| bytes.to_string()).collect();
+        values
+            .extend([wire.retransmits, wire.sum, wire.link, wire.sent, wire.received].map(|v| v.to_string()));
+        values.push(wire.measured.to_string());
+        values
+    });
+    let mut cells = vec!["run".to_owned(), run.lane.to_string(), String::new(), String::new()];
+    cells.extend([run.size.to_string(), run.run.to_string(), run.ok.to_string()]);
+    cells.extend([run.seconds, run.ttfb_seconds, run.goodput].map(known));
+    cells.push(known(run.server_egress));
+    let cpu = run.cpu_seconds;
+    cells.extend([cpu.map(|cpu| cpu.server), cpu.map(|cpu| cpu.client)].map(known));
+    cells.extend(wire.unwrap_or_else(|| vec![String::new(); 12]));
+    cells.extend([String::new(), String::new(), String::new(), run.error.clone().unwrap_or_default()]);
+    cells.extend([site.name().to_owned(), String::new(), String::new(), String::new()]);
+    cells
+}
+
+fn to_many(many: &Receivers) -> Vec<String> {
+    let mut cells = vec!["receivers".to_owned(), many.lane.to_string(), many.mode.name().to_owned()];
+    cells.extend([many.n.to_string(), many.size.to_string(), String::new(), many.ok.to_string()]);
+    cells.extend([known(many.seconds_last), String::new(), String::new(), known(many.server_egress)]);
+    cells.extend(std::iter::repeat_n(String::new(), 14));
+    cells.extend([known(many.seconds_median), many.bound_seconds.to_string(), many.pieces.to_string()]);
+    cells.extend([many.error.clone().unwrap_or_default(), Site::Tracker.name().to_owned()]);
+    cells.extend([many.server_uplink, many.receiver_uplink, many.receiver_downlink].map(|v| v.to_string()));
+    cells
+}
+
+fn known(figure: Option<impl ToString>) -> String {
+    figure.map(|figure| figure.to_string()).unwrap_or_default()
 }
 
 fn push_line(text: &mut String, cells: &[String]) {

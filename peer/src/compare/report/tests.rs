@@ -85,7 +85,8 @@ fn report() -> Report {
         receivers.push(many(Mode::P2p, Lane::BtTcp, n, 11.0, 1));
         receivers.push(many(Mode::P2p, Lane::BtWebRtc, n, 12.0, 2));
     }
-    let beside = (1..=3).map(|number| run(Lane::Http1, 100_000_000, number, 0.2)).collect();
+    let beside = |lane, seconds| (1..=4).map(move |number| run(lane, 100_000_000, number, seconds));
+    let beside = beside(Lane::Http1, 0.2).chain(beside(Lane::H2c, 0.1004)).collect();
     let environment = Environment {
         beside: Some("nginx/1.2.3".to_owned()),
         parallel: 1,
@@ -121,7 +122,10 @@ fn the_verdict_is_computed_and_claims_no_more_than_the_intervals_carry() {
     assert!(text.contains("16 receivers (25.0 MB: u_s = u_i = 2.50 MB/s, d = 10.0 MB/s): HTTP/1.1 takes 162 s and 16.0 copies"), "{text}");
     assert!(text.contains("BitTorrent, TCP 11.0 s (1.10 times the bound) and 1.0 copies"), "{text}");
     assert!(
-        text.contains("Of the rate of nginx/1.2.3 for 100 MB, the tracker reaches 1.99 over HTTP/1.1."),
+        text.contains(
+            "Of the rate of nginx/1.2.3 for 100 MB, the tracker reaches 1.99 over HTTP/1.1; as much, as far as these runs can \
+             tell, over HTTP/2 (h2c)."
+        ),
         "{text}"
     );
     assert!(verdict::sentences(&Report::default(), &[]).is_empty());
@@ -148,10 +152,17 @@ fn with_few_runs_nobody_wins_and_no_interval_is_claimed() {
 }
 
 #[test]
+fn beside_a_server_that_failed_there_is_nothing_to_say() {
+    let beside = vec![failed(Lane::Http1, 100_000_000, 1, "no")];
+    assert_eq!(beside::sentence(&Report { beside, ..report() }), None);
+    assert_eq!(beside::sentence(&Report { beside: Vec::new(), ..report() }), None);
+}
+
+#[test]
 fn csv_has_as_many_cells_in_every_line() {
     let text = csv(&report());
     let lines: Vec<&str> = text.split("\r\n").filter(|line| !line.is_empty()).collect();
-    assert_eq!(lines.len(), 1 + 43 + 9);
+    assert_eq!(lines.len(), 1 + 43 + 8 + 9);
     for line in &lines {
         let mut inside = false;
         let commas = line.chars().filter(|c| {
@@ -163,6 +174,8 @@ fn csv_has_as_many_cells_in_every_line() {
     assert!(lines[1].starts_with("run,http1,,,100000000,1,true,0.1001"), "{}", lines[1]);
     assert!(text.contains(r#""expected SHA-1 a, got ""<b>"", and more""#), "{text}");
     assert!(text.contains("receivers,bt-tcp,p2p,16,25000000,,true,11,"), "{text}");
+    assert!(lines[1].ends_with(",tracker,,,") && lines[44].ends_with(",nginx,,,"), "{}", lines[44]);
+    assert!(lines[60].ends_with(",tracker,2500000,2500000,10000000"), "{}", lines[60]);
 }
 
 #[test]
