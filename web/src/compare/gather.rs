@@ -17,6 +17,12 @@ pub(super) struct Gather {
 }
 
 impl Gather {
+    /// Gives up all tabs that have not told yet.
+    pub(super) fn abandon(&mut self, outcome: &Outcome) {
+        let tabs: Vec<String> = self.outcomes.keys().cloned().collect();
+        tabs.iter().for_each(|tab| self.settle(tab, outcome.clone()));
+    }
+
     /// Takes what came of it in one tab; with the last, whoever waits is told.
     pub(super) fn settle(&mut self, tab: &str, outcome: Outcome) {
         if let Some(slot) = self.outcomes.get_mut(tab) {

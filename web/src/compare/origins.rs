@@ -42,6 +42,8 @@ pub struct Published {
     pub size: u64,
     /// Its magnet link, where the server publishes one.
     pub magnet: Option<String>,
+    /// The server is one of those who seed it: what it sends of it as a peer is in no count of this page's.
+    pub seeded: bool,
 }
 
 /// The origin on which a lane runs; `None` if the server has no port for it. P2P meets on the page's own.
@@ -119,7 +121,9 @@ fn published_one(entry: &JsValue) -> Option<Published> {
     let text = |name| property(entry, name).as_string();
     let size = property(entry, "size").as_f64().filter(|size| *size >= 1.0)? as u64;
     let path = ["/files/", text("url")?.strip_prefix("./")?].concat();
-    (text("type")? == "file").then_some(Published { name: text("name")?, path, size, magnet: text("magnet") })
+    let (name, magnet) = (text("name")?, text("magnet"));
+    let seeded = property(entry, "seeded").is_truthy();
+    (text("type")? == "file").then_some(Published { name, path, size, magnet, seeded })
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::http::now;
 use super::model::Outcome;
 use super::wire::{Both, Served, Traffic, Wire};
 use crate::client::{Client, TransferView};
+use crate::document;
 use crate::text::compare as text;
 
 /// Somebody who has the file must be met within this time.
@@ -24,24 +25,29 @@ const MEET_WITHIN_MS: u32 = 20_000;
 /// A removed torrent gives its storage back within this time.
 const ERASE_MS: u32 = 300;
 
-/// Fetches what `link` names and measures from where everything is known and somebody is connected. Progress as in
-/// [`super::http::transfer`].
-pub async fn transfer(client: &Client, link: &str, progress: Rc<dyn Fn(u64) -> bool>) -> Outcome {
-    match measured(client, link, progress).await {
+/// Fetches the `size` bytes that `link` names and measures from where everything is known and somebody is connected. Progress as
+/// in [`super::http::transfer`].
+pub async fn transfer(client: &Client, link: &str, size: u64, progress: Rc<dyn Fn(u64) -> bool>) -> Outcome {
+    match measured(client, link, size, progress).await {
         Ok(outcome) => outcome,
         Err(error) => Outcome { error: Some(error), ..Outcome::default() },
     }
 }
 
-async fn measured(client: &Client, link: &str, progress: Rc<dyn Fn(u64) -> bool>) -> Result<Outcome, String> {
+async fn measured(
+    client: &Client,
+    link: &str,
+    size: u64,
+    progress: Rc<dyn Fn(u64) -> bool>,
+) -> Result<Outcome, String> {
     let hash = link.parse::<shared::magnet::Link>().map_err(|error| error.to_string())?.info_hash;
     if view(client, hash, |_| ()).is_some() {
         return Err(text::ALREADY_HERE.to_owned());
     }
-    client.meter(true);
     let opened = now();
     client.open_link(link)?;
-    let fetched = fetch(client, hash, opened, progress).await;
+    client.meter(true);
+    let fetched = fetch(client, (hash, size), opened, progress).await;
     client.remove(hash, true);
     client.meter(false);
     TimeoutFuture::new(ERASE_MS).await;
@@ -50,7 +56,7 @@ async fn measured(client: &Client, link: &str, progress: Rc<dyn Fn(u64) -> bool>
 
 async fn fetch(
     client: &Client,
-    hash: InfoHash,
+    (hash, size): (InfoHash, u64),
     opened: f64,
     progress: Rc<dyn Fn(u64) -> bool>,
 ) -> Result<Outcome, String> {
@@ -89,6 +95,9 @@ async fn fetch(
         })
     };
     let ended = done.await?;
+    if ended.size != size {
+        return Err(text::wrong_length(size, ended.size));
+    }
     let after = client.traffic().await;
     let traffic = grown(&before, &after, &conns.borrow());
     let ttfb = first.borrow().map(|first: f64| (first - begun) / 1_000.0);
@@ -128,8 +137,12 @@ impl Ended {
         if of_web_seeds == 0 {
             return of_peers;
         }
-        let bytes = Both { sent: of_web_seeds, received: 0 };
-        let served = Served { body: of_web_seeds, http: bytes, stream: bytes, ..Served::default() };
+        let served = if document::origin().starts_with("https:") {
+            Served::shared(of_web_seeds, false)
+        } else {
+            let bytes = Both { sent: of_web_seeds, received: 0 };
+            Served { body: of_web_seeds, http: bytes, stream: bytes, ..Served::default() }
+        };
         Some(of_peers.unwrap_or_default().plus(served.wire()))
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use futures_channel::oneshot;
 use futures_util::future::join_all;
+use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use shared::magnet::Link;
 use wasm_bindgen_futures::spawn_local;
@@ -25,8 +26,10 @@ use crate::{document, text as words};
 
 /// Runs on offer.
 pub const RUNS: [u32; 6] = [1, 3, 5, 7, 10, 20];
-/// Receiver tabs on offer.
-pub const TABS: [u32; 6] = [1, 2, 3, 4, 6, 8];
+/// Receiver tabs on offer. All tabs of a browser share six HTTP/1.1 connections to a host: a seventh would only wait.
+pub const TABS: [u32; 5] = [1, 2, 3, 4, 6];
+/// Receivers that were told to stop say within this time how far they came; a tab that crashed never does.
+const STOP_WITHIN_MS: u32 = 2_000;
 
 /// What is moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,7 +208,12 @@ impl Race {
         let (name, size) = (file.name(), file.size() as u64);
         self.choose(Source::Own { name: name.clone(), size, magnet: None });
         spawn_local(async move {
-            match seed::share(&self.client(), file).await {
+            let shared = seed::share(&self.client(), file).await;
+            let asked = Source::Own { name: name.clone(), size, magnet: None };
+            if self.source.get_untracked() != Some(asked) {
+                return;
+            }
+            match shared {
                 Ok(magnet) => self.source.set(Some(Source::Own { name, size, magnet: Some(magnet) })),
                 Err(reason) => self.seed.set(Seed::Failed(reason)),
             }
@@ -232,7 +240,12 @@ impl Race {
             access.get(lane) == Some(&Access::Open)
                 && if lane.is_http() { !own } else { seeded && !(own && *lane == Lane::Hybrid) }
         };
-        self.chosen.get().into_iter().filter(can).collect()
+        let mut lanes: Vec<Lane> = self.chosen.get().into_iter().filter(can).collect();
+        // Both are one torrent of each receiver's engine.
+        if self.together.get() && lanes.contains(&Lane::P2p) {
+            lanes.retain(|lane| *lane != Lane::Hybrid);
+        }
+        lanes
     }
 
     /// Why it cannot start; `None` if it can.
@@ -272,6 +285,16 @@ impl Race {
         if let Some((_, room)) = self.room.get_value() {
             room.say(&Said::Stop);
         }
+        let mut waiting: Vec<u32> = Vec::new();
+        self.gathers(|gathers| waiting.extend(gathers.keys()));
+        spawn_local(async move {
+            TimeoutFuture::new(STOP_WITHIN_MS).await;
+            let stopped = Outcome { error: Some(text::STOPPED.to_owned()), ..Outcome::default() };
+            self.gathers(|gathers| {
+                let left = gathers.iter_mut().filter(|(number, _)| waiting.contains(number));
+                left.for_each(|(_, gather)| gather.abandon(&stopped));
+            });
+        });
     }
 
     fn enter(self) -> Option<(String, Rc<Room>)> {
@@ -317,11 +340,16 @@ impl Race {
                     self.seed.set(Seed::Fetching);
                 }
             }
-            Said::Seeding(outcome) => self.seed.set(match outcome {
-                Ok(magnet) => Seed::Ready(magnet),
-                Err(reason) => Seed::Failed(reason),
-            }),
-            Said::Who | Said::Run(_) | Said::Stop | Said::Close | Said::Seed { .. } => {}
+            Said::Seeding { path, outcome } => {
+                let chosen = self.source.get_untracked();
+                if matches!(chosen, Some(Source::Server(file)) if file.path == path) {
+                    self.seed.set(match outcome {
+                        Ok(magnet) => Seed::Ready(magnet),
+                        Err(reason) => Seed::Failed(reason),
+                    });
+                }
+            }
+            Said::Run(_) | Said::Stop | Said::Close | Said::Seed { .. } => {}
         }
     }
 
@@ -349,18 +377,17 @@ impl Race {
         let (Some(source), None) = (self.source.get_untracked(), untrack(|| self.missing())) else { return };
         let lanes = untrack(|| self.runnable());
         let rounds = self.runs.get_untracked();
+        let together = self.together.get_untracked();
         self.stopped.set(false);
-        self.report.set(Some(Report {
-            environment: record::environment(&source, self.together.get_untracked()),
-            ..Report::default()
-        }));
+        self.report
+            .set(Some(Report { environment: record::environment(&source, together), ..Report::default() }));
         self.stage.set(Stage::Running { round: 0, rounds });
         spawn_local(async move {
             for round in 0..=rounds {
                 self.stage.set(Stage::Running { round, rounds });
                 self.live.set(lanes.iter().map(|lane| (*lane, Live::default())).collect());
                 let order = shuffled(&lanes);
-                if self.together.get_untracked() {
+                if together {
                     join_all(order.into_iter().map(|lane| self.one(lane, round, &source))).await;
                 } else {
                     for lane in order {
@@ -399,7 +426,7 @@ impl Race {
             let expected = size * u64::from(n);
             live.insert(lane, Live { expected, state: LiveState::Running, ..Live::default() });
         });
-        let outcomes = if tabs.is_empty() {
+        let mut outcomes = if tabs.is_empty() {
             let begun = now();
             let progress = move |bytes| {
                 self.note(lane, begun, bytes);
@@ -409,6 +436,9 @@ impl Race {
         } else {
             self.gather(task, tabs).await
         };
+        if !lane.is_http() && matches!(source, Source::Server(file) if file.seeded) {
+            outcomes.iter_mut().for_each(|outcome| outcome.server_egress = None);
+        }
         let failure = outcomes.iter().find_map(|outcome| outcome.error.clone());
         let last = outcomes.iter().map(|outcome| outcome.seconds).fold(0.0, f64::max);
         self.live.update(|live| {
@@ -477,7 +507,7 @@ pub async fn carry_out(client: &Client, task: &Task, progress: Rc<dyn Fn(u64) ->
     if task.lane.is_http() {
         http::transfer(task.lane, &task.origin, &task.what, task.size, &*progress).await
     } else {
-        p2p::transfer(client, &task.what, progress).await
+        p2p::transfer(client, &task.what, task.size, progress).await
     }
 }
 

@@ -64,8 +64,8 @@ pub(super) fn caveats(report: &Report) -> Vec<String> {
     let host = document::hostname();
     let loopback = host == "localhost" || host.starts_with("127.") || host == "[::1]";
     let p2p = ran(Lane::P2p) || ran(Lane::Hybrid);
-    let idle = ran(Lane::Hybrid)
-        && report.good(Lane::Hybrid).all(|run| run.outcome.server_egress.unwrap_or_default() == 0);
+    let idle = report.good(Lane::Hybrid).next().is_some()
+        && report.good(Lane::Hybrid).all(|run| run.outcome.server_egress == Some(0));
     let several = !report.receivers.is_empty();
     let conditions = [
         (loopback, text::LOOPBACK),

@@ -11,8 +11,6 @@ use crate::platform::listener::Listener;
 /// What the tabs say to each other. Only those of this origin hear it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Said {
-    /// The leader asks who is there.
-    Who,
     /// A receiver is there, under this name.
     Here {
         /// Its own name.
@@ -56,8 +54,13 @@ pub enum Said {
         /// Of the file.
         name: String,
     },
-    /// It seeds: the magnet link, or why not.
-    Seeding(Result<String, String>),
+    /// It seeds, or does not.
+    Seeding {
+        /// Which file, from the root: another may have been chosen meanwhile.
+        path: String,
+        /// The magnet link, or why not.
+        outcome: Result<String, String>,
+    },
 }
 
 /// One transfer.

@@ -31,11 +31,13 @@ pub fn verdict(report: &Report) -> Vec<String> {
             sentences.push(compared((one, &a), (other, &b), expected));
         }
     }
-    let dearest = Lane::ALL.into_iter().filter_map(|lane| Some((lane, overhead(report, lane)?.median)));
+    let dearest = Lane::ALL.into_iter().filter_map(|lane| Some((lane, overhead(report, lane)?)));
     let mut overheads: Vec<_> = dearest.collect();
-    overheads.sort_by(|a, b| a.1.total_cmp(&b.1));
-    if let ([first, .., last], true) = (overheads.as_slice(), overheads.len() > 1) {
-        sentences.push(text::overheads(text::lane(first.0), first.1, text::lane(last.0), last.1));
+    overheads.sort_by(|a, b| a.1.median.total_cmp(&b.1.median));
+    if let [(least, little), .., (most, much)] = overheads.as_slice()
+        && little.differs(much)
+    {
+        sentences.push(text::overheads(text::lane(*least), little.median, text::lane(*most), much.median));
     }
     sentences.extend(copies(report));
     sentences

@@ -140,8 +140,7 @@ impl Host {
         }
     }
 
-    /// Announce URLs of a torrent, for the `.torrent` that is kept or saved.
-    /// Trackers and web seeds of a torrent.
+    /// Trackers and web seeds of a torrent, for the `.torrent` that is kept or saved.
     pub(super) fn named_by(&self, torrent: InfoHash) -> (Vec<String>, Vec<String>) {
         let snapshot = self.engine.snapshot(self.now);
         let found = snapshot.torrents.into_iter().find(|found| found.info_hash == torrent);

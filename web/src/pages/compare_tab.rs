@@ -29,7 +29,8 @@ pub fn ReceiverPage(room: String) -> impl IntoView {
     ui.current.set(None);
     let client = ui.client();
     let doing = RwSignal::new(text::RECEIVER_IDLE.to_owned());
-    let stopped = RwSignal::new(false);
+    // A transfer that began before the latest stop is to end, even if another has begun since.
+    let stops = RwSignal::new(0);
     let tab = random_id().unwrap_or_default();
     let entered: Entered = Rc::default();
     let hear = {
@@ -37,13 +38,11 @@ pub fn ReceiverPage(room: String) -> impl IntoView {
         move |said| {
             let Some(room) = entered.borrow().clone() else { return };
             match said {
-                Said::Who => room.say(&Said::Here { tab: tab.clone() }),
                 Said::Run(task) => {
-                    stopped.set(false);
-                    let receiver = Receiver { room, tab: tab.clone(), doing, stopped };
+                    let receiver = Receiver { room, tab: tab.clone(), doing, stops };
                     spawn_local(receiver.receive(client.clone(), task));
                 }
-                Said::Stop => stopped.set(true),
+                Said::Stop => stops.update(|stops| *stops += 1),
                 Said::Close => close(),
                 _ => {}
             }
@@ -53,15 +52,21 @@ pub fn ReceiverPage(room: String) -> impl IntoView {
     if let Some(room) = &*entered.borrow() {
         room.say(&Said::Here { tab: tab.clone() });
     }
+    let entered = SendWrapper::new(entered);
     let goodbye = {
-        let entered = SendWrapper::new(entered);
+        let (tab, entered) = (tab.clone(), entered.clone());
         window_event_listener(leptos::ev::pagehide, move |_| {
             if let Some(room) = &*entered.borrow() {
                 room.say(&Said::Gone { tab: tab.clone() });
             }
         })
     };
-    on_cleanup(move || goodbye.remove());
+    on_cleanup(move || {
+        goodbye.remove();
+        if let Some(room) = leave(&entered) {
+            room.say(&Said::Gone { tab });
+        }
+    });
     view! {
         <section class="card" data-testid="receiver">
             <h1>{text::RECEIVER_TITLE}</h1>
@@ -75,12 +80,13 @@ struct Receiver {
     room: Rc<Room>,
     tab: String,
     doing: RwSignal<String>,
-    stopped: RwSignal<bool>,
+    stops: RwSignal<u32>,
 }
 
 impl Receiver {
     async fn receive(self, client: Client, task: Task) {
-        let Self { room, tab, doing, stopped } = self;
+        let Self { room, tab, doing, stops } = self;
+        let begun_at = stops.get_untracked();
         let number = task.number;
         let progress = {
             let (room, tab, told) = (Rc::clone(&room), tab.clone(), RefCell::new(0.0));
@@ -93,7 +99,7 @@ impl Receiver {
                     let far = [units::bytes(bytes), " / ".to_owned(), units::bytes(size)].concat();
                     doing.try_set([text::lane(task.lane), ": ", &far].concat());
                 }
-                !stopped.try_get_untracked().unwrap_or(true)
+                stops.try_get_untracked() == Some(begun_at)
             }
         };
         let outcome = carry_out(&client, &task, Rc::new(progress)).await;
@@ -116,7 +122,6 @@ pub fn SeederPage(room: String) -> impl IntoView {
         move |said| {
             let Some(room) = entered.borrow().clone() else { return };
             match said {
-                Said::Who => room.say(&Said::SeedHere),
                 Said::Seed { path, name } => {
                     doing.set([&name, ": ", text::HASHING].concat());
                     let client = client.clone();
@@ -124,7 +129,7 @@ pub fn SeederPage(room: String) -> impl IntoView {
                         let seeding = seed::of_server(&client, &path, &name).await;
                         let word = seeding.as_ref().map_or_else(String::as_str, |_| text::SEED_HERE);
                         doing.try_set([&name, ": ", word].concat());
-                        room.say(&Said::Seeding(seeding));
+                        room.say(&Said::Seeding { path, outcome: seeding });
                     });
                 }
                 Said::Close => close(),
@@ -137,7 +142,7 @@ pub fn SeederPage(room: String) -> impl IntoView {
         room.say(&Said::SeedHere);
     }
     let entered = SendWrapper::new(entered);
-    on_cleanup(move || drop(entered));
+    on_cleanup(move || drop(leave(&entered)));
     view! {
         <section class="card" data-testid="seeder">
             <h1>{text::SEEDER_TITLE}</h1>
@@ -151,6 +156,11 @@ fn enter(name: &str, entered: &Entered, hear: impl Fn(Said) + 'static) {
     if let Ok(room) = Room::enter(name, hear) {
         entered.replace(Some(Rc::new(room)));
     }
+}
+
+/// The room is what hears, and what it hears with holds the room: only taking it out lets it go.
+fn leave(entered: &Entered) -> Option<Rc<Room>> {
+    entered.borrow_mut().take()
 }
 
 /// Works for tabs that a script opened, as these were.

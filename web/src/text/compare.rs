@@ -78,10 +78,8 @@ pub const CAVEATS: &str = "Keep in mind";
 pub const EQUAL: &str = "Held equal";
 pub const EXPORT_JSON: &str = "Save as JSON";
 pub const EXPORT_CSV: &str = "Save as CSV";
-pub const NOT_YET: &str = "not yet";
 pub const UNKNOWN: &str = "\u{2013}";
 pub const WAITS: &str = "waits";
-pub const RUNNING: &str = "running";
 pub const WARM_UP: &str = "Warm-up, not counted";
 pub const RECEIVER_TITLE: &str = "This tab is a receiver";
 pub const RECEIVER_NOTE: &str = "Another tab of this browser leads a comparison. Keep this one open; it fetches what it is told to, and keeps nothing.";
@@ -110,7 +108,7 @@ pub const HELD_EQUAL: [&str; 5] = [
 pub const MODELLED_HEADERS: &str = "Headers of Ethernet, IP, TCP and UDP are the counted packets times their usual size: 14, 20 or 40, 20 (32 with timestamps) and 8 bytes.";
 pub const MODELLED_DTLS: &str = "DTLS is 37 bytes for each packet (AES-GCM); SCTP is what remains.";
 pub const MODELLED_FRAMING: &str = "Where the browser does not count the messages of a data channel, BitTorrent's own framing is modelled: 30 bytes for each block of 16 KiB.";
-pub const MODELLED_SHARED: &str = "Where several requests shared one HTTP/2 connection, as those of several tabs of one browser do, the bytes around each body are modelled.";
+pub const MODELLED_SHARED: &str = "Where several requests shared one HTTP/2 connection, as those of several tabs of one browser do, the bytes around each body are modelled. So are those around what a web seed gave, of which the heads of its ranges are not counted.";
 pub const MODELLED_GIVEN: &str =
     "A receiver that gave pieces to others has their share of its traffic taken off, in proportion.";
 pub const MODELLED_PACKETS: &str =
@@ -119,11 +117,11 @@ pub const LOOPBACK: &str = "Loopback has no distance: everything here is the pro
 pub const ONE_MACHINE: &str = "Receivers in tabs of one browser share its processor, its disk and its network: as many people have many of each.";
 pub const FEW_RUNS: &str = "Fewer than six good runs: the intervals are the range of what was seen, which covers the median with less than 95 %.";
 pub const P2P_WORKS_MORE: &str = "P2P hashes every piece and writes it to storage, which the HTTP ways do not do here; its first byte is told at most four times a second.";
-pub const SAME_TIME: &str = "All ways ran at once, so they shared the network and the processor: this shows how they share, not how fast each is alone.";
+pub const SAME_TIME: &str = "All ways ran at once, so they shared the network and the processor: this shows how they share, not how fast each is alone. P2P and P2P + HTTP are one torrent to a receiver: where both were chosen, only P2P ran.";
 pub const WEB_SEED_IDLE: &str = "The web seed gave nothing in these runs: P2P + HTTP was P2P alone.";
 pub const HTTP_ALIKE: &str = "For one large file over one connection that is expected: they differ in how many requests share a connection.";
 pub const TLS_COSTS: &str = "Encryption costs less than these runs can show.";
-pub const SEED_SHARES: &str = "The seed was a tab of this same browser, which does the sender's work too: on a network, somebody else does that.";
+pub const SEED_SHARES: &str = "Where the seed is a tab of this same browser, that browser does the sender's work too: on a network, somebody else does that.";
 
 /// A way as people say it.
 pub const fn lane(lane: Lane) -> &'static str {
@@ -168,11 +166,6 @@ pub fn tabs(count: u32) -> String {
 /// `Run 2 of 5`.
 pub fn run_of(run: u32, runs: u32) -> String {
     ["Run ", &run.to_string(), " of ", &runs.to_string()].concat()
-}
-
-/// Receivers that are there.
-pub fn joined(count: usize) -> String {
-    [&crate::text::plural(count as u64, "receiver tab is", "receiver tabs are"), " open."].concat()
 }
 
 /// Another status than 200.
