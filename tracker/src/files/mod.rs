@@ -16,6 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use axum::Extension;
@@ -60,6 +61,8 @@ pub(crate) struct Files {
     real: PathBuf,
     downloads: Arc<Semaphore>,
     of_address: PerAddress,
+    /// That not all of it is looked at was said: it stays so, and the next look is soon.
+    told_large: AtomicBool,
 }
 
 impl Files {
@@ -80,7 +83,8 @@ impl Files {
         let root = Root::open(&real).map_err(failed)?;
         info!(directory = %real.display(), "serving files under /files/ to everybody who can reach this tracker");
         let downloads = Arc::new(Semaphore::new(DOWNLOADS_MAX));
-        Ok(Self { root: Arc::new(root), real, downloads, of_address: PerAddress::new(DOWNLOADS_PER_ADDRESS) })
+        let of_address = PerAddress::new(DOWNLOADS_PER_ADDRESS);
+        Ok(Self { root: Arc::new(root), real, downloads, of_address, told_large: AtomicBool::new(false) })
     }
 
     /// The file at `path` (encoded), if there is one that is served. Blocks.
@@ -118,10 +122,12 @@ impl Files {
                 }
             }
             if looked >= LOOKED_AT_MAX {
-                warn!(
-                    LOOKED_AT_MAX,
-                    "--seed looks for new files in a part of the directory only: it is very large"
-                );
+                if !self.told_large.swap(true, Ordering::Relaxed) {
+                    warn!(
+                        LOOKED_AT_MAX,
+                        "--seed looks for new files in a part of the directory only: it is very large"
+                    );
+                }
                 break;
             }
         }

@@ -41,8 +41,16 @@ struct Requests {
     begun: u64,
     /// Begun while another was under way.
     overlapping: u64,
-    /// Where the bytes of the one that is measured end, as soon as the next begins.
-    awaited: Option<Arc<OnceLock<Reading>>>,
+    /// Where the one that is measured ends, as soon as the next begins.
+    awaited: Option<Arc<OnceLock<End>>>,
+}
+
+/// Where a measured request ends.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    reading: Reading,
+    /// [`Requests::overlapping`] until then: what overlaps later says nothing of this one.
+    overlapping: u64,
 }
 
 /// All counters of a connection at one moment.
@@ -78,7 +86,8 @@ impl Connection {
             (false, false) => self.reading(),
         };
         if is_alone && let Some(awaited) = requests.awaited.take() {
-            let _ = awaited.set(Reading { tcp: self.tcp(), ..start });
+            let reading = Reading { tcp: self.tcp(), ..start };
+            let _ = awaited.set(End { reading, overlapping: requests.overlapping });
         }
         requests.active += 1;
         requests.begun += 1;
@@ -145,7 +154,7 @@ impl Use {
 pub(crate) struct Measured {
     pub(crate) connection: Arc<Connection>,
     pub(crate) start: Reading,
-    end: Arc<OnceLock<Reading>>,
+    end: Arc<OnceLock<End>>,
     /// What the connection cost to set up is counted with it.
     pub(crate) is_first: bool,
     is_alone: bool,
@@ -156,11 +165,12 @@ impl Measured {
     /// The counters at its end, or now if nothing came after it.
     pub(crate) fn end(&self) -> Reading {
         let now = || Reading { tcp: self.connection.tcp(), ..self.connection.reading() };
-        self.end.get().copied().unwrap_or_else(now)
+        self.end.get().map_or_else(now, |end| end.reading)
     }
 
     /// Whether no other request was under way on the connection meanwhile, whose bytes would be counted with it.
     pub(crate) fn is_alone(&self) -> bool {
-        self.is_alone && self.connection.requests.lock().overlapping == self.overlapping
+        let now = || self.connection.requests.lock().overlapping;
+        self.is_alone && self.end.get().map_or_else(now, |end| end.overlapping) == self.overlapping
     }
 }

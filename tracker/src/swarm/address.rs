@@ -6,6 +6,7 @@
 //! membership of the one that began in its place. The `key` says nothing here, since aria2 draws a new one for each packet.
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::ops::RangeInclusive;
 use std::collections::BTreeMap;
 
 use shared::id::{InfoHash, PeerId};
@@ -71,6 +72,17 @@ impl Endpoint {
     fn network(self) -> u128 {
         let bits = u128::from_be_bytes(self.ip);
         if self.ip().is_ipv4() { bits } else { bits & !u128::from(u64::MAX) }
+    }
+
+    /// All that is in its [`Endpoint::network`], and nothing of others.
+    fn neighbours(self) -> RangeInclusive<Self> {
+        let network = self.network();
+        // The network of `::1` is also where addresses of IPv4 are mapped to: there each is by itself.
+        let (first, last) = match network >> 64 {
+            0 => (self.ip, self.ip),
+            _ => (network.to_be_bytes(), (network | u128::from(u64::MAX)).to_be_bytes()),
+        };
+        Self { ip: first, port: 0 }..=Self { ip: last, port: u16::MAX }
     }
 }
 
@@ -195,15 +207,28 @@ impl Swarms {
     fn admit_address(&self, key: &Key) -> Result<(), Refusal> {
         let limits = &self.limits;
         let held = self.addresses.networks.get(&key.at.network()).map_or(0, |held| *held as usize);
+        let half = limits.members.div_ceil(2);
         if limits.members_per_address != 0 && held >= limits.members_per_address {
             Err(Refusal::Address(limits.members_per_address))
+        } else if limits.members_per_address != 0 && self.crowds(key) {
+            Err(Refusal::AddressInSwarm(limits.peers_per_swarm))
         } else if self.torrents.get(&key.info_hash).map_or(0, Torrent::len) >= limits.members_per_torrent {
             Err(Refusal::Swarm(limits.members_per_torrent))
         } else if self.members.len() + self.addresses.len() >= limits.members {
             Err(Refusal::Tracker(limits.members))
+        } else if self.addresses.len() >= half {
+            Err(Refusal::Addresses(half))
         } else {
             Ok(())
         }
+    }
+
+    /// Whether the newcomer's network has its share of the swarm already.
+    fn crowds(&self, key: &Key) -> bool {
+        let most = self.limits.peers_per_swarm;
+        let (first, last) = key.at.neighbours().into_inner();
+        let of = |at| Key { info_hash: key.info_hash, at };
+        self.addresses.index.range(of(first)..=of(last)).take(most).count() >= most
     }
 
     /// Ends the membership if it is the asker's.

@@ -203,7 +203,7 @@ fn a_membership_ends_by_its_own_word_or_by_silence() {
 
 #[test]
 fn bounds_refuse_with_a_reason_and_spare_those_who_are_in() {
-    let limits = Limits { members_per_address: 2, members_per_torrent: 4, members: 5, ..Limits::default() };
+    let limits = Limits { members_per_address: 2, members_per_torrent: 4, members: 10, ..Limits::default() };
     let mut swarms = swarms(limits);
     let other =
         |port| AnnounceRequest { info_hash: InfoHash([2; 20]), ..request(1, port, 1, Event::Started) };
@@ -217,10 +217,34 @@ fn bounds_refuse_with_a_reason_and_spare_those_who_are_in() {
     let refused = ask(&mut swarms, 0, "192.0.2.3", &request(1, 1, 1, Event::Started));
     assert_eq!(refused, Err(Refusal::Swarm(4)));
     assert!(ask(&mut swarms, 0, "192.0.2.3", &other(1)).is_ok());
-    assert_eq!(ask(&mut swarms, 0, "192.0.2.4", &other(1)), Err(Refusal::Tracker(5)));
+    assert_eq!(ask(&mut swarms, 0, "192.0.2.4", &other(1)), Err(Refusal::Addresses(5)));
     assert_eq!(swarms.stats().counters.announces_refused, 3);
     ask(&mut swarms, 0, "2001:db8::2", &request(1, 2, 1, Event::Stopped)).unwrap();
     assert!(ask(&mut swarms, 0, "2001:db8::3", &request(1, 3, 1, Event::Started)).is_ok());
+}
+
+#[test]
+fn one_subscriber_is_not_a_whole_swarm() {
+    let mut swarms = swarms(Limits { peers_per_swarm: 3, ..Limits::default() });
+    let other =
+        |port| AnnounceRequest { info_hash: InfoHash([2; 20]), ..request(1, port, 1, Event::Started) };
+    for ip in ["192.0.2.1", "2001:db8::1", "::1"] {
+        for port in [1, 2, u16::MAX] {
+            assert!(ask(&mut swarms, 0, ip, &request(1, port, 1, Event::Started)).is_ok(), "{ip}");
+        }
+        let refused = ask(&mut swarms, 0, ip, &request(1, 4, 1, Event::Started));
+        assert_eq!(refused, Err(Refusal::AddressInSwarm(3)), "{ip}");
+        assert!(
+            ask(&mut swarms, 0, ip, &request(1, 1, 0, Event::Completed)).is_ok(),
+            "who is in stays: {ip}"
+        );
+        assert!(ask(&mut swarms, 0, ip, &other(4)).is_ok(), "another swarm: {ip}");
+    }
+    let neighbour = ask(&mut swarms, 0, "2001:db8::ffff:0:0:1", &request(1, 1, 1, Event::Started));
+    assert_eq!(neighbour, Err(Refusal::AddressInSwarm(3)), "one network of 64 bits");
+    for ip in ["192.0.2.2", "192.0.2.0", "2001:db8:0:1::1"] {
+        assert!(ask(&mut swarms, 0, ip, &request(1, 1, 1, Event::Started)).is_ok(), "{ip}");
+    }
 }
 
 #[test]

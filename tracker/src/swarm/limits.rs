@@ -29,9 +29,13 @@ pub struct Limits {
     /// Memberships (torrent and port) of one address, or of one IPv6 network of 64 bits; 0 is no bound. A seedbox with a
     /// thousand torrents, four times over.
     pub members_per_address: usize,
+    /// The same in one swarm, off with it: with all of them there one subscriber would be most of what a swarm's others are
+    /// told. Behind a carrier's address there are rarely so many of one swarm.
+    pub peers_per_swarm: usize,
     /// Members of one swarm.
     pub members_per_torrent: usize,
-    /// Members of all swarms together; about 250 bytes each, those reached by address about 170.
+    /// Members of all swarms together; about 250 bytes each, those reached by address about 170 and at most half of all: they
+    /// cost who announces them no connection.
     pub members: usize,
     /// Offers of one socket that wait for an answer: 200 torrents with ten offers each.
     pub pending_per_socket: u32,
@@ -54,6 +58,7 @@ impl Default for Limits {
             members_per_socket: 1_024,
             peer_ids_per_swarm: 16,
             members_per_address: 4_096,
+            peers_per_swarm: 64,
             members_per_torrent: 100_000,
             members: 1_000_000,
             pending_per_socket: 2_048,

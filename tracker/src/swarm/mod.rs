@@ -399,10 +399,16 @@ pub enum Refusal {
     /// [`Limits::members_per_address`].
     #[error("too many peers of your address in all swarms: at most {0}")]
     Address(usize),
+    /// [`Limits::peers_per_swarm`].
+    #[error("too many peers of your address in this swarm: at most {0}")]
+    AddressInSwarm(usize),
     /// [`Limits::members_per_torrent`].
     #[error("this swarm is full: at most {0} peers")]
     Swarm(usize),
     /// [`Limits::members`].
     #[error("this tracker is full: at most {0} peers")]
     Tracker(usize),
+    /// Half of [`Limits::members`].
+    #[error("this tracker is full: at most {0} peers over HTTP and UDP")]
+    Addresses(usize),
 }
