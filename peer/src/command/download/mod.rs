@@ -61,8 +61,8 @@ fn peer(text: &str) -> Result<String, String> {
 fn download_help() -> String {
     format!(
         "JSON: {{\"ok\", \"path\", \"name\", \"info_hash\" (null over HTTP), \"bytes\", \"verified\", \"resumed\" (bytes that \
-         were here before), \"downloaded\", \"wasted\", \"uploaded\", \"seconds\", \"bytes_per_second\", \"peers\" (that gave \
-         something)}}; with --json-lines before that an `event` \"progress\" a second, with \"phase\", \"waiting\" (why it \
+         were here before), \"downloaded\", \"wasted\", \"uploaded\", \"seconds\", \"bytes_per_second\", \"peers\" and \
+         \"web_seeds\" (that gave something)}}; with --json-lines before that an `event` \"progress\" a second, with \"phase\", \"waiting\" (why it \
          does not move, or null), \"bytes\", \"verified\", \"bytes_per_second\", \"peers\". {JSON_ENDED} An interrupted \
          download ends with those fields too.\n\n\
          {EXIT_CODES}\n\n\

@@ -44,6 +44,7 @@ pub(super) struct Report {
     pub(super) seconds: f64,
     pub(super) bytes_per_second: u64,
     pub(super) peers: usize,
+    pub(super) web_seeds: usize,
 }
 
 #[derive(Serialize)]
@@ -232,7 +233,9 @@ impl<'a> Watch<'a> {
         self.gave.extend(now.peers.iter().filter(|peer| peer.downloaded > 0).map(|peer| peer.conn));
         let took = self.took.or_else(|| self.fetching.map(|since| since.elapsed())).unwrap_or_default();
         // Colours of those who gave pieces: also of such as came and went between two looks.
-        let slots: BTreeSet<u8> = now.field.iter().map(|state| state >> 3).filter(|slot| *slot > 0).collect();
+        let servers: BTreeSet<u8> = now.web_seeds.iter().map(|seed| seed.slot).collect();
+        let slots = now.field.iter().map(|state| state >> 3);
+        let slots: BTreeSet<u8> = slots.filter(|slot| *slot > 0 && !servers.contains(slot)).collect();
         let resumed = self.resumed;
         self.last = Report {
             path: now.pieces.gt(&0).then(|| now.name.as_ref().map(|name| self.args.out.join(name))).flatten(),
@@ -247,6 +250,7 @@ impl<'a> Watch<'a> {
             seconds: took.as_secs_f64(),
             bytes_per_second: units::average(now.verified_bytes.saturating_sub(resumed), took),
             peers: self.gave.len().max(slots.len()),
+            web_seeds: now.web_seeds.iter().filter(|seed| seed.downloaded > 0).count(),
         };
     }
 
@@ -264,7 +268,7 @@ impl<'a> Watch<'a> {
             text += &line("here before", &units::bytes(report.resumed));
         }
         text += &line("took", &format!("{}, {}", units::elapsed(took), units::rate(report.bytes_per_second)));
-        text + &line("from", &status::people(report.peers))
+        text + &line("from", &givers(report.peers, report.web_seeds))
     }
 
     /// Goes on giving until somebody wants it to end.
@@ -311,6 +315,13 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// `2 people`, `1 server`, or both.
+fn givers(peers: usize, servers: usize) -> String {
+    let people = (peers > 0 || servers == 0).then(|| status::people(peers));
+    let servers = (servers > 0).then(|| units::plural(servers as u64, "server", "servers"));
+    people.into_iter().chain(servers).collect::<Vec<_>>().join(" and ")
+}
+
 fn said(now: &TorrentSnapshot) -> String {
     let left = now.eta_ms.and_then(units::time_left).map(|left| format!(" · {left}")).unwrap_or_default();
     format!(
@@ -319,4 +330,17 @@ fn said(now: &TorrentSnapshot) -> String {
         units::bytes(now.total_bytes),
         status::rates(now)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_no_people() {
+        assert_eq!(givers(0, 1), "1 server");
+        assert_eq!(givers(2, 0), "2 people");
+        assert_eq!(givers(1, 2), "1 person and 2 servers");
+        assert_eq!(givers(0, 0), "0 people");
+    }
 }
