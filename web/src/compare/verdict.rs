@@ -74,6 +74,7 @@ fn copies(report: &Report) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::model::{Outcome, Receivers, Run};
+    use super::super::wire::Wire;
     use super::*;
 
     fn runs(lane: Lane, seconds: &[f64]) -> Vec<Run> {
@@ -99,6 +100,23 @@ mod tests {
         let said = verdict(&Report { runs: far, ..Report::default() });
         assert!(said[0].contains("as long as"), "{said:?}");
         assert!(said[0].contains("3.7"), "{said:?}");
+    }
+
+    #[test]
+    fn the_least_and_the_most_are_named_where_they_differ() {
+        let with = |lane, extra: [u64; 4]| {
+            let mut all = runs(lane, &[1.0, 1.1, 1.2, 1.3]);
+            for (run, application) in all.iter_mut().zip(extra) {
+                run.outcome.wire = Some(Wire { payload: 1_000, application, ..Wire::default() });
+            }
+            all
+        };
+        let said = |extra| {
+            let both = [with(Lane::Http1, [50, 51, 52, 53]), with(Lane::P2p, extra)].concat();
+            verdict(&Report { runs: both, ..Report::default() }).join(" ")
+        };
+        assert!(said([90, 91, 92, 93]).contains("the least"));
+        assert_eq!(said([53, 91, 92, 93]), "", "their ranges touch");
     }
 
     #[test]
