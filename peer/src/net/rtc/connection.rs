@@ -35,7 +35,7 @@ const GATHER_MAX: Duration = Duration::from_secs(3);
 const DRAIN_MAX: Duration = Duration::from_secs(3);
 const FAREWELL_MAX: Duration = Duration::from_millis(500);
 
-/// How often a channel that is being closed is asked whether it has sent everything.
+/// How often a channel that holds much, or is being closed, is asked what it still has to send.
 const DRAIN_POLL: Duration = Duration::from_millis(5);
 
 /// Checks of one pair of addresses before it is given up: five seconds at ten a second. An answer may take that long to
@@ -108,8 +108,8 @@ pub(super) struct Connection {
     open: bool,
     /// Most bytes that the remote takes in one message, once its description is known.
     max_message: usize,
-    /// Bytes sent since the engine was last told what waits.
-    untold: usize,
+    /// Bytes that wait as the engine believes: what it was last told, and what was sent since.
+    believed: usize,
 }
 
 impl Connection {
@@ -119,7 +119,7 @@ impl Connection {
         shared: Arc<Shared>,
         commands: mpsc::UnboundedReceiver<Command>,
     ) -> Self {
-        Self { conn, role, shared, commands, channel: None, open: false, max_message: 0, untold: 0 }
+        Self { conn, role, shared, commands, channel: None, open: false, max_message: 0, believed: 0 }
     }
 
     /// Runs to the end of the connection. The description goes to `reply`.
@@ -189,6 +189,9 @@ impl Connection {
                 command = self.commands.recv() => self.obey(pc, command).await,
                 Some(signal) = signals.recv() => self.heed(signal).await,
                 event = next_event(self.channel.as_ref()) => self.hear(event).await,
+                // The library's event counts what SCTP has taken in, not what waits before it: of bytes that go in only once the
+                // others have left it gives none, and the engine would wait for ever.
+                () = sleep(DRAIN_POLL), if self.believed > LOW => self.tell_drained().await,
             };
             match step {
                 Step::On => {}
@@ -247,7 +250,7 @@ impl Connection {
                 self.reported(self.shared.reports.data(self.conn, data).await)
             }
             // Before it is open, what has drained is the request to open it.
-            Some(DataChannelEvent::OnBufferedAmountLow) if self.open => self.tell_writable().await,
+            Some(DataChannelEvent::OnBufferedAmountLow) if self.open => self.tell_drained().await,
             Some(DataChannelEvent::OnClose) | None => Step::Ended(self.closed()),
             Some(_) => Step::On,
         }
@@ -285,12 +288,17 @@ impl Connection {
         let counters = self.shared.reports.counters();
         counters.channel.add_sent(length);
         counters.messages.add_sent(1);
-        self.untold += length;
-        // Nothing that stays below the threshold gives an event.
-        if self.untold >= LOW && self.buffered().await <= LOW {
-            return self.tell_writable().await;
+        self.believed += length;
+        self.tell_drained().await
+    }
+
+    /// Tells the engine when no more waits than it may fill up again, and it believes otherwise.
+    async fn tell_drained(&mut self) -> Step {
+        if self.believed <= LOW {
+            return Step::On;
         }
-        Step::On
+        let buffered = self.buffered().await;
+        if buffered > LOW { Step::On } else { self.tell(buffered).await }
     }
 
     async fn buffered(&self) -> usize {
@@ -301,9 +309,8 @@ impl Connection {
         }
     }
 
-    async fn tell_writable(&mut self) -> Step {
-        self.untold = 0;
-        let buffered = self.buffered().await;
+    async fn tell(&mut self, buffered: usize) -> Step {
+        self.believed = buffered;
         self.reported(self.shared.reports.writable(self.conn, buffered).await)
     }
 
