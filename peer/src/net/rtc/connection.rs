@@ -10,7 +10,7 @@ use shared::engine::ClosedBy;
 use shared::id::ConnId;
 use shared::limits::{SEND_BUFFER_HIGH, SEND_MESSAGE_MAX};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
@@ -184,14 +184,17 @@ impl Connection {
         if let Role::Answers(remote) = &self.role {
             self.max_message = remote.max_message;
         }
+        // The library's event counts what SCTP has taken in, not what waits before it: of bytes that go in only once the others
+        // have left it gives none, and the engine would wait for ever. One interval for all turns: what comes in without a pause
+        // would put off a new one each time.
+        let mut drain_poll = interval(DRAIN_POLL);
+        drain_poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let step = tokio::select! {
                 command = self.commands.recv() => self.obey(pc, command).await,
                 Some(signal) = signals.recv() => self.heed(signal).await,
                 event = next_event(self.channel.as_ref()) => self.hear(event).await,
-                // The library's event counts what SCTP has taken in, not what waits before it: of bytes that go in only once the
-                // others have left it gives none, and the engine would wait for ever.
-                () = sleep(DRAIN_POLL), if self.believed > LOW => self.tell_drained().await,
+                _ = drain_poll.tick(), if self.believed > LOW => self.tell_drained().await,
             };
             match step {
                 Step::On => {}
@@ -298,7 +301,11 @@ impl Connection {
             return Step::On;
         }
         let buffered = self.buffered().await;
-        if buffered > LOW { Step::On } else { self.tell(buffered).await }
+        if buffered > LOW {
+            return Step::On;
+        }
+        self.believed = buffered;
+        self.reported(self.shared.reports.writable(self.conn, buffered).await)
     }
 
     async fn buffered(&self) -> usize {
@@ -307,11 +314,6 @@ impl Connection {
             Some(channel) => channel.outstanding_bytes().await.unwrap_or(0),
             None => 0,
         }
-    }
-
-    async fn tell(&mut self, buffered: usize) -> Step {
-        self.believed = buffered;
-        self.reported(self.shared.reports.writable(self.conn, buffered).await)
     }
 
     /// A connection whose client has ended is of no use.
