@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use shared::id::{ConnId, EffectId};
 use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::spawn_local;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::compare::wire::Traffic;
 use crate::protocol::ToWorker;
@@ -105,14 +105,15 @@ impl Connections {
 
     /// Ends a connection.
     pub fn close(&self, conn: ConnId) {
-        let peer = self.shared.open.borrow_mut().remove(&conn);
-        if let Some(peer) = peer {
-            if let Some(ended) = &mut *self.shared.ended.borrow_mut() {
-                // Asked before it ends, answered after: a closed connection has forgotten.
-                ended.insert(conn, peer.pc().get_stats().unchecked_into());
-            }
+        let Some(peer) = self.shared.open.borrow_mut().remove(&conn) else { return };
+        let Some(ended) = &mut *self.shared.ended.borrow_mut() else { return peer.close() };
+        let report: js_sys::Promise<JsValue> = peer.pc().get_stats().unchecked_into();
+        ended.insert(conn, report.clone());
+        spawn_local(async move {
+            // Closed once it has answered: Chromium's counts are 0 where the end overtakes the question.
+            let _ = JsFuture::from(report).await;
             peer.close();
-        }
+        });
     }
 
     /// Whether what connections carried is kept after their end. Each change forgets what was kept.
