@@ -187,6 +187,14 @@ impl Layout {
         self.block(piece, begin / limits::BLOCK_LENGTH).filter(|block| block.length == length)
     }
 
+    /// The pieces of which `length` bytes from `offset` on are parts.
+    pub fn pieces_in(&self, offset: u64, length: u32) -> impl Iterator<Item = u32> + use<> {
+        let end = (offset + u64::from(length)).min(self.total);
+        let (first, after) =
+            (offset / u64::from(self.piece_length), end.div_ceil(u64::from(self.piece_length)));
+        (first..after).map(|number| number as u32)
+    }
+
     /// Whether `length` bytes (at least 1) from `begin` lie within this piece.
     pub fn contains(&self, piece: PieceIndex, begin: u32, length: u32) -> bool {
         length > 0 && begin.checked_add(length).is_some_and(|end| end <= self.piece_size(piece))

@@ -142,7 +142,13 @@ fn what_one_peer_gives_up_an_idle_one_is_asked_for_at_once() {
     world.run(500);
     let hash = share.meta.info_hash();
     let mut first = Stranger::shaken(&mut world, leech, hash, 1);
-    first.say(&mut world, &Message::HaveAll);
+    let mut lacks_one = vec![0xff; share.meta.layout().pieces().div_ceil(8) as usize];
+    lacks_one[0] = 0x7f;
+    let spare = share.meta.layout().pieces() % 8;
+    if spare > 0 {
+        *lacks_one.last_mut().expect("a byte") = !(0xff >> spare);
+    }
+    first.say(&mut world, &Message::Bitfield(lacks_one.into()));
     first.say(&mut world, &Message::Unchoke);
     let asked = first
         .heard(&world)
@@ -320,10 +326,11 @@ fn an_upload_limit_is_shared_by_all_receivers() {
     world.run(500);
     let leeches: Vec<Stranger> =
         (1..=3).map(|name| Stranger::shaken(&mut world, seed, share.meta.info_hash(), name)).collect();
-    for leech in &leeches {
+    // Of different pieces each: what one is being given would be held back from the others.
+    for (leech, requests) in leeches.iter().zip(first_blocks(&share, 160).chunks(48)) {
         leech.say(&mut world, &Message::Interested);
-        for request in first_blocks(&share, 40) {
-            leech.say(&mut world, &Message::Request(request));
+        for request in &requests[..40] {
+            leech.say(&mut world, &Message::Request(*request));
         }
     }
     world.run(9_000);

@@ -88,23 +88,31 @@ impl Upload {
         self.reading_bytes = 0;
     }
 
-    /// The next read to do, while there is room ahead of what is sent.
-    pub fn next_read(&mut self, layout: &Layout, outbox: &Outbox) -> Option<Read> {
+    /// The next read to do, while there is room ahead of what is sent: of the oldest request for a piece that is not
+    /// `held` back, and those that follow it.
+    pub fn next_read(
+        &mut self,
+        layout: &Layout,
+        outbox: &Outbox,
+        mut held: impl FnMut(u32) -> bool,
+    ) -> Option<Read> {
         if self.reading_bytes + outbox.block_bytes() >= limits::UPLOAD_AHEAD {
             return None;
         }
-        let first = self.queue.pop_front()?;
+        let at = self.queue.iter().position(|request| !held(request.piece))?;
+        let first = self.queue.remove(at)?;
         let offset = position(layout, first)?;
         let mut read = Read { number: self.next_read, offset, length: first.length };
         let mut requests = vec![first];
-        while let Some(next) = self.queue.front().copied() {
+        while let Some(next) = self.queue.get(at).copied() {
             let adjacent = position(layout, next) == Some(offset + u64::from(read.length));
-            if !adjacent || read.length + next.length > limits::READ_LENGTH_MAX {
+            let other = next.piece != first.piece && held(next.piece);
+            if !adjacent || other || read.length + next.length > limits::READ_LENGTH_MAX {
                 break;
             }
             read.length += next.length;
             requests.push(next);
-            self.queue.pop_front();
+            self.queue.remove(at);
         }
         self.next_read += 1;
         self.reading_bytes += read.length as usize;
@@ -159,10 +167,10 @@ mod tests {
         for wanted in [request(0, 16_384), request(1, 0), request(1, 16_384), request(3, 0)] {
             assert!(upload.push(wanted));
         }
-        let read = upload.next_read(&layout, &outbox).expect("a read");
+        let read = upload.next_read(&layout, &outbox, |_| false).expect("a read");
         assert_eq!((read.offset, read.length), (16_384, 3 * 16_384));
-        assert_eq!(upload.next_read(&layout, &outbox).map(|read| read.offset), Some(3 * 32_768));
-        assert_eq!(upload.next_read(&layout, &outbox), None);
+        assert_eq!(upload.next_read(&layout, &outbox, |_| false).map(|read| read.offset), Some(3 * 32_768));
+        assert_eq!(upload.next_read(&layout, &outbox, |_| false), None);
         assert!(upload.cancel(request(1, 0)));
         let bytes = Bytes::from(vec![1; 3 * 16_384]);
         assert!(upload.read_done(read.number, Some(&bytes), &layout, &mut outbox).is_empty());
@@ -179,7 +187,7 @@ mod tests {
         }
         assert!(!upload.push(request(9, 0)));
         let mut ahead = 0;
-        while let Some(read) = upload.next_read(&layout, &outbox) {
+        while let Some(read) = upload.next_read(&layout, &outbox, |_| false) {
             ahead += read.length as usize;
         }
         assert!(ahead < limits::UPLOAD_AHEAD + limits::READ_LENGTH_MAX as usize);
@@ -191,11 +199,11 @@ mod tests {
         let mut outbox = Outbox::new(usize::MAX, Instant::ORIGIN);
         let mut upload = Upload::default();
         assert!(upload.push(request(0, 0)));
-        let read = upload.next_read(&layout, &outbox).expect("a read");
+        let read = upload.next_read(&layout, &outbox, |_| false).expect("a read");
         assert_eq!(upload.read_done(read.number, None, &layout, &mut outbox), [request(0, 0)]);
         let short = Bytes::from_static(b"short");
         assert!(upload.push(request(0, 0)));
-        let read = upload.next_read(&layout, &outbox).expect("a read");
+        let read = upload.next_read(&layout, &outbox, |_| false).expect("a read");
         assert_eq!(upload.read_done(read.number, Some(&short), &layout, &mut outbox), [request(0, 0)]);
         assert!(upload.is_idle());
     }

@@ -138,6 +138,16 @@ impl Availability {
         few.filter(|number| place(number) != NOWHERE).min_by_key(place)
     }
 
+    /// How many of the peers that lack something have this piece.
+    pub(super) fn copies(&self, number: u32) -> u16 {
+        self.counts.get(number as usize).copied().unwrap_or(0)
+    }
+
+    /// Whether a piece of the pool is only with peers that have everything, if with any.
+    pub(super) fn lacks_copies(&self) -> bool {
+        self.starts.get(1).is_some_and(|end| *end > 0)
+    }
+
     pub(super) fn pool_is_empty(&self) -> bool {
         self.order.is_empty()
     }

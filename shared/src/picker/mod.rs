@@ -147,15 +147,39 @@ impl Picker {
     }
 
     /// Picks up to `count` blocks that nobody is asked for, and makes the peer their owner: of pieces begun longest
-    /// ago first, then of the rarest piece that may be begun.
+    /// ago first, then of the rarest piece that may be begun. Of a peer that has everything, first those that no peer
+    /// has which lacks something: the others can give the rest, and what a seed sends twice delays the whole swarm.
     pub fn pick(&mut self, view: &impl View, count: usize, picked: &mut Vec<BlockRef>) {
         let goal = picked.len() + count;
+        if view.counted_whole() {
+            self.pick_begun(view, goal, picked, |copies| copies == 0);
+            self.pick_untouched(view, goal, picked, |copies| copies == 0);
+        }
+        self.pick_begun(view, goal, picked, |_| true);
+        self.pick_untouched(view, goal, picked, |_| true);
+    }
+
+    /// Whether a begun piece, of which a peer just said to have it, need not be asked of those with everything: it has its
+    /// first copy elsewhere, and there are untouched pieces that have none.
+    pub fn spares_seeds(&self, piece: PieceIndex) -> bool {
+        let begun = self.begun.get(&piece).is_some_and(|begun| begun.only.is_none());
+        begun && self.availability.copies(piece.get()) == 1 && self.availability.lacks_copies()
+    }
+
+    /// Picks of begun pieces with so many copies among peers that lack something, begun longest ago first.
+    fn pick_begun(
+        &mut self,
+        view: &impl View,
+        goal: usize,
+        picked: &mut Vec<BlockRef>,
+        copies: impl Fn(u16) -> bool,
+    ) {
         let mut emptied = Vec::new();
         for (order, piece) in &self.open {
             if picked.len() >= goal {
                 break;
             }
-            if !view.offers(*piece) {
+            if !copies(self.availability.copies(piece.get())) || !view.offers(*piece) {
                 continue;
             }
             let Some(begun) = self.begun.get_mut(piece) else { continue };
@@ -167,8 +191,21 @@ impl Picker {
         for order in emptied {
             self.open.remove(&order);
         }
+    }
+
+    /// Begins pieces and picks of them, the rarest first, while they have so many copies.
+    fn pick_untouched(
+        &mut self,
+        view: &impl View,
+        goal: usize,
+        picked: &mut Vec<BlockRef>,
+        copies: impl Fn(u16) -> bool,
+    ) {
         while picked.len() < goal {
-            let Some(piece) = self.begin(view) else { break };
+            let Some(piece) = self.rarest(view) else { break };
+            if !copies(self.availability.copies(piece.get())) || !self.begin_piece(piece, view.conn()) {
+                break;
+            }
             let Some(begun) = self.begun.get_mut(&piece) else { break };
             begun.take(&self.layout, piece, view.conn(), goal, picked);
             if begun.free() == 0 {
@@ -177,8 +214,8 @@ impl Picker {
         }
     }
 
-    /// Takes the rarest piece that the peer offers out of the pool, memory allowing.
-    fn begin(&mut self, view: &impl View) -> Option<PieceIndex> {
+    /// The rarest untouched piece that the peer offers.
+    fn rarest(&self, view: &impl View) -> Option<PieceIndex> {
         let number = match view.offers_only() {
             Some(only) => {
                 let offered = only.iter().filter(|piece| view.offers(**piece));
@@ -188,8 +225,7 @@ impl Picker {
                 self.layout.piece(number).is_some_and(|piece| view.offers(piece))
             }),
         }?;
-        let piece = self.layout.piece(number)?;
-        self.begin_piece(piece, view.conn()).then_some(piece)
+        self.layout.piece(number)
     }
 
     /// Takes a piece out of the pool for `conn`, if it is there and memory allows.

@@ -482,3 +482,41 @@ fn peers_help_with_the_end_of_a_run_and_a_run_with_what_peers_are_asked_for() {
     assert_eq!(again, blocks[blocks.len() / 2..], "the later half");
     picker.check(&Bitfield::new(4));
 }
+
+#[test]
+fn a_seed_is_asked_first_for_what_nobody_else_has() {
+    let layout = layout(4);
+    let mut picker = Picker::new(&layout, &Bitfield::new(4), rng());
+    let whole = seed(1, 4);
+    picker.joined(&whole.has);
+    let mut leech = Peer { conn: ConnId(2), has: Bitfield::new(4), whole: false };
+    leech.has.insert(layout.piece(0).expect("valid"));
+    picker.joined(&leech.has);
+    // Piece 0 is begun with the leech: the seed does not help with it while other pieces lie there untouched or begun.
+    let mut picked = Vec::new();
+    picker.pick(&leech, 1, &mut picked);
+    picker.pick(&whole, 12, &mut picked);
+    assert_eq!(picked.len(), 13);
+    assert!(picked[1..].iter().all(|block| block.piece.get() != 0), "{picked:?}");
+    // When it has nothing else, it does.
+    picked.clear();
+    picker.pick(&whole, 12, &mut picked);
+    assert!(picked.len() == 3 && picked.iter().all(|block| block.piece.get() == 0), "{picked:?}");
+}
+
+#[test]
+fn a_seed_is_spared_a_begun_piece_once_another_has_it_and_it_has_rarer_ones() {
+    let layout = layout(2);
+    let mut picker = Picker::new(&layout, &Bitfield::new(2), rng());
+    let whole = seed(1, 2);
+    picker.joined(&whole.has);
+    let mut picked = Vec::new();
+    picker.pick(&whole, 2, &mut picked);
+    let (begun, other) = (picked[0].piece, layout.piece(1 - picked[0].piece.get()).expect("valid"));
+    assert!(!picker.spares_seeds(begun), "only the seed has it");
+    picker.gained(begun);
+    assert!(picker.spares_seeds(begun));
+    assert!(!picker.spares_seeds(other), "nobody is asked for it");
+    picker.gained(other);
+    assert!(!picker.spares_seeds(begun), "the seed has nothing rarer");
+}

@@ -43,6 +43,7 @@ impl Torrent {
     fn gained(&mut self, ctx: &mut Context, conn: ConnId, pieces: &[PieceIndex]) {
         let (Some(store), Some(peer)) = (&self.store, self.peers.get_mut(&conn)) else { return };
         for piece in pieces {
+            self.spread.passed(piece.get(), ctx.now);
             if let Some(picker) = &mut self.picker {
                 picker.gained(*piece);
             }
@@ -51,11 +52,29 @@ impl Torrent {
                 peer.set_interested(ctx.now, self.phase == Phase::Downloading);
             }
         }
+        let spared =
+            |piece: &&PieceIndex| self.picker.as_ref().is_some_and(|picker| picker.spares_seeds(**piece));
+        let spared: Vec<_> = pieces.iter().filter(spared).copied().collect();
+        spared.into_iter().for_each(|piece| self.spare_seeds(piece));
+        let Some(peer) = self.peers.get(&conn) else { return };
         if !pieces.is_empty() && has_all(peer.pieces().known()) {
             if peer.up.total() > 0 {
                 self.fulfilled += 1;
             }
             self.close_if_useless(ctx, conn);
+        }
+    }
+
+    /// Takes back what those with everything are asked for of a piece: somebody else can give it from now on.
+    fn spare_seeds(&mut self, piece: PieceIndex) {
+        let seeds: Vec<ConnId> =
+            self.peers.values().filter(|peer| peer.counted_whole).map(|peer| peer.conn).collect();
+        for conn in seeds {
+            let Some(peer) = self.peers.get_mut(&conn) else { continue };
+            let asked: Vec<_> = peer.pipeline.of_piece(piece).collect();
+            asked.iter().for_each(|block| peer.take_back(*block));
+            self.give_back(conn, &asked);
+            self.dirty.insert(conn);
         }
     }
 

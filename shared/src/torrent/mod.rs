@@ -20,6 +20,7 @@ mod pieces;
 mod resume;
 mod signalling;
 mod snapshot;
+mod spread;
 mod state;
 mod status;
 mod storage;
@@ -52,6 +53,7 @@ use metadata::MetadataFetch;
 use offers::Offers;
 use peers::Dial;
 use pieces::Store;
+use spread::Spread;
 use storage::Storage;
 use web_seed::WebSeeds;
 
@@ -111,6 +113,7 @@ pub struct Torrent {
     /// Nobody was there to give what is missing when last looked at.
     needy: bool,
     choker: Choker,
+    spread: Spread,
     choke_at: Instant,
     /// Peers to which something changed since their outbox was last flushed.
     dirty: BTreeSet<ConnId>,
@@ -181,6 +184,7 @@ impl Torrent {
             announcer: Announcer::default(),
             needy: false,
             choker: Choker::new(rng.fork("choker")),
+            spread: Spread::default(),
             choke_at: now,
             dirty: BTreeSet::new(),
             have_at: None,

@@ -138,6 +138,7 @@ impl Torrent {
         let Some(mut peer) = self.peers.remove(&conn) else { return };
         self.dirty.remove(&conn);
         self.limited.remove(&conn);
+        self.dirty.extend(self.spread.left(conn));
         self.slots.extend((peer.slot != 0).then_some(peer.slot));
         self.fetch.left(conn);
         let owned = peer.pipeline.cancel_all();

@@ -33,6 +33,8 @@ pub enum Timer {
     Exchange,
     /// Peers are told which pieces are here now.
     Have,
+    /// A piece was kept for the first who asked for long enough.
+    Spread,
     /// A web seed is silent, or is tried again.
     WebSeed,
     /// Rates that are shown decay.
@@ -63,6 +65,7 @@ impl Torrent {
             due(peer.exchange_at(), Timer::Exchange);
         }
         due(self.have_at, Timer::Have);
+        due(self.spread.deadline(), Timer::Spread);
         if !self.peers.is_empty() {
             due(Some(self.choke_at), Timer::Choke);
         }
@@ -92,6 +95,7 @@ impl Torrent {
             self.have_at = None;
             self.dirty.extend(self.peers.keys());
         }
+        self.dirty.extend(self.spread.due(now));
         if self.choke_at <= now {
             self.choke_round(ctx);
             self.close_seeds(ctx);

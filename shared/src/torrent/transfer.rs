@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
+use super::spread::Spread;
 use super::{Action, Context, Effect, Job, Phase, Torrent};
 use crate::choker::Candidate;
 use crate::id::ConnId;
@@ -138,7 +139,13 @@ impl Torrent {
         if !self.storage.is_open() {
             return;
         }
-        while let Some(read) = peer.upload.next_read(meta.layout(), &peer.outbox) {
+        let seeding = matches!(self.phase, Phase::Complete | Phase::Seeding);
+        let (spread, now, layout) = (&mut self.spread, ctx.now, meta.layout());
+        let held = |spread: &mut Spread, piece| seeding && spread.holds(conn, piece, now);
+        while let Some(read) = peer.upload.next_read(layout, &peer.outbox, |piece| held(spread, piece)) {
+            if seeding {
+                layout.pieces_in(read.offset, read.length).for_each(|piece| spread.given(conn, piece, now));
+            }
             let effect = Effect::Read { torrent: self.info_hash, offset: read.offset, length: read.length };
             ctx.effect(self.info_hash, Job::Read { conn, number: read.number }, effect);
         }
@@ -147,6 +154,7 @@ impl Torrent {
     /// Runs the choker.
     pub(super) fn choke_round(&mut self, ctx: &Context) {
         self.choke_at = ctx.now + CHOKE_INTERVAL;
+        self.spread.tidy(ctx.now);
         if !self.gives() {
             return;
         }
@@ -162,6 +170,7 @@ impl Torrent {
             if choked != peer.is_choked() {
                 peer.set_choked(choked);
                 self.dirty.insert(*conn);
+                self.dirty.extend(if choked { self.spread.stopped(*conn) } else { Vec::new() });
             }
         }
     }

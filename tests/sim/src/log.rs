@@ -9,9 +9,15 @@ use shared::time::Instant;
 #[derive(Debug, Default)]
 pub struct Log {
     text: String,
+    off: bool,
 }
 
 impl Log {
+    /// A log that keeps nothing.
+    pub(crate) fn off() -> Self {
+        Self { text: String::new(), off: true }
+    }
+
     /// All lines so far.
     pub fn text(&self) -> &str {
         &self.text
@@ -24,6 +30,9 @@ impl Log {
     }
 
     pub(crate) fn input(&mut self, now: Instant, host: usize, input: &Input) {
+        if self.off {
+            return;
+        }
         let _ = write!(self.text, "{now} {host} <- ");
         let _ = match input {
             Input::Timeout => writeln!(self.text, "timeout"),
@@ -56,6 +65,9 @@ impl Log {
     }
 
     pub(crate) fn output(&mut self, now: Instant, host: usize, output: &Output) {
+        if self.off {
+            return;
+        }
         let _ = write!(self.text, "{now} {host} -> ");
         let _ = match output {
             Output::Timeout(Some((at, timer))) => writeln!(self.text, "until {at} {timer:?}"),
@@ -80,6 +92,9 @@ impl Log {
 
     /// A line of the world's own: a fault, a restart.
     pub(crate) fn note(&mut self, now: Instant, what: &str) {
+        if self.off {
+            return;
+        }
         let _ = writeln!(self.text, "{now} ** {what}");
     }
 

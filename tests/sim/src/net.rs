@@ -1,9 +1,13 @@
 //! The network: connections between two hosts, each in order in itself, with delay, shared rates and sudden ends.
+//!
+//! A host's line serves its connections in turn, a segment of each, as congestion control does on average; what waits on
+//! one connection holds up nothing on another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use core::time::Duration;
 
+use bytes::Bytes;
 use shared::id::ConnId;
 use shared::rng::Rng;
 use shared::time::Instant;
@@ -28,8 +32,6 @@ pub struct End {
     pub buffered: usize,
     /// Bytes sent since the engine was last told what the buffer holds.
     pub untold: usize,
-    /// When the last byte sent to this side so far arrives: what comes later arrives later.
-    arrival: Instant,
 }
 
 /// A connection between two hosts.
@@ -57,22 +59,45 @@ pub struct Net {
 struct Line {
     up: u64,
     down: u64,
-    up_free: Instant,
     down_free: Instant,
+    /// What waits on each connection, by the side it leaves from.
+    waiting: BTreeMap<(LinkId, usize), VecDeque<Packet>>,
+    /// Connections with something waiting, in the order in which they are served.
+    turns: VecDeque<(LinkId, usize)>,
+    busy: bool,
 }
 
-/// When something sent leaves the sender's buffer, and when it arrives.
-#[derive(Clone, Copy, Debug)]
-pub struct Passage {
+/// Something on its way.
+#[derive(Debug)]
+struct Packet {
+    left: usize,
+    parcel: Parcel,
+}
+
+/// What a packet is once all of it has arrived.
+#[derive(Clone, Debug)]
+pub enum Parcel {
+    /// A message.
+    Message(Bytes),
+    /// The other side has closed.
+    Farewell,
+}
+
+/// What has left a line, and what it completes.
+#[derive(Debug)]
+pub struct Segment {
     /// Which link.
     pub link: LinkId,
-    /// Which end it goes to.
-    pub to: usize,
-    /// It has left the buffer.
-    pub sent: Instant,
-    /// It is there.
-    pub arrives: Instant,
+    /// Which end it leaves from.
+    pub from: usize,
+    /// Bytes.
+    pub length: usize,
+    /// The packet of which this was the last.
+    pub completes: Option<Parcel>,
 }
+
+/// Bytes of one connection that a line takes before it is another's turn.
+const SEGMENT: usize = 16 * 1024;
 
 impl Net {
     /// A network for hosts whose lines carry these (up, down) bytes a second.
@@ -82,8 +107,10 @@ impl Net {
             .map(|(up, down)| Line {
                 up: up.max(1),
                 down: down.max(1),
-                up_free: Instant::ORIGIN,
                 down_free: Instant::ORIGIN,
+                waiting: BTreeMap::new(),
+                turns: VecDeque::new(),
+                busy: false,
             })
             .collect();
         Self { plan, rng, links: Vec::new(), by_conn: BTreeMap::new(), lines }
@@ -108,7 +135,6 @@ impl Net {
             open: false,
             buffered: 0,
             untold: 0,
-            arrival: Instant::ORIGIN,
         });
         self.by_conn.insert(offering, (id, 0));
         self.by_conn.insert(answering, (id, 1));
@@ -136,26 +162,57 @@ impl Net {
         self.links.is_empty()
     }
 
-    /// Puts `length` bytes from side `from` on the line.
-    pub fn send(&mut self, now: Instant, link: LinkId, from: usize, length: usize) -> Passage {
-        let latency = self.links[link].latency;
-        let (sender, receiver) = (self.links[link].ends[from].host, self.links[link].ends[1 - from].host);
-        let up = &mut self.lines[sender];
-        up.up_free = up.up_free.max(now) + spent(length, up.up);
-        let sent = up.up_free;
-        let down = &mut self.lines[receiver];
-        down.down_free = down.down_free.max(sent + latency) + spent(length, down.down);
-        let end = &mut self.links[link].ends[1 - from];
-        end.arrival = end.arrival.max(down.down_free);
-        let arrives = end.arrival;
-        self.links[link].ends[from].buffered += length;
-        self.links[link].ends[from].untold += length;
-        Passage { link, to: 1 - from, sent, arrives }
+    /// Puts a message or a farewell from side `from` on the line. Answers the host whose line was idle and has to be
+    /// served now.
+    pub fn send(&mut self, link: LinkId, from: usize, parcel: Parcel) -> Option<usize> {
+        let end = &mut self.links[link].ends[from];
+        let left = match &parcel {
+            Parcel::Message(data) => data.len(),
+            Parcel::Farewell => 0,
+        };
+        end.buffered += left;
+        end.untold += left;
+        let host = end.host;
+        let line = &mut self.lines[host];
+        let waiting = line.waiting.entry((link, from)).or_default();
+        if waiting.is_empty() {
+            line.turns.push_back((link, from));
+        }
+        waiting.push_back(Packet { left, parcel });
+        (!line.busy).then_some(host)
     }
 
-    /// When a side learns that the other closed: after all that was sent before.
-    pub fn farewell(&self, now: Instant, link: LinkId, to: usize) -> Instant {
-        self.links[link].ends[to].arrival.max(now) + self.links[link].latency
+    /// What a host's line sends next, and how long that takes. The line is busy until it is asked again.
+    pub fn serve(&mut self, host: usize) -> Option<(Segment, Duration)> {
+        let line = &mut self.lines[host];
+        line.busy = false;
+        while let Some((link, from)) = line.turns.pop_front() {
+            let Some(waiting) = line.waiting.get_mut(&(link, from)) else { continue };
+            if self.links[link].lost {
+                line.waiting.remove(&(link, from));
+                continue;
+            }
+            let Some(packet) = waiting.front_mut() else { continue };
+            let length = packet.left.min(SEGMENT);
+            packet.left -= length;
+            let completes =
+                if packet.left == 0 { waiting.pop_front().map(|packet| packet.parcel) } else { None };
+            if waiting.is_empty() {
+                line.waiting.remove(&(link, from));
+            } else {
+                line.turns.push_back((link, from));
+            }
+            line.busy = true;
+            return Some((Segment { link, from, length, completes }, spent(length, line.up)));
+        }
+        None
+    }
+
+    /// When `length` bytes that reach an end's line now have come through it.
+    pub fn receive(&mut self, now: Instant, link: LinkId, to: usize, length: usize) -> Instant {
+        let line = &mut self.lines[self.links[link].ends[to].host];
+        line.down_free = line.down_free.max(now) + spent(length, line.down);
+        line.down_free
     }
 
     /// The parts in which a message of `length` bytes arrives: one, or random cuts.

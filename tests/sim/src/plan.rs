@@ -19,6 +19,8 @@ pub struct Plan {
     pub web: Option<WebPlan>,
     /// Faults, each at its time.
     pub faults: Vec<(Duration, Fault)>,
+    /// Keeps no log and checks the hosts at the end only, so that a large swarm can be measured.
+    pub unwatched: bool,
 }
 
 /// One host: an engine, its disk and its link to the network.
@@ -133,6 +135,14 @@ impl Plan {
             let starts = Duration::from_millis(200 + 1_800 * number as u64 / leeches.max(1) as u64);
             hosts.push(HostPlan { starts, ..HostPlan::default() });
         }
-        Self { seed, files: vec![length], hosts, net: NetPlan::default(), web: None, faults: Vec::new() }
+        Self {
+            seed,
+            files: vec![length],
+            hosts,
+            net: NetPlan::default(),
+            web: None,
+            faults: Vec::new(),
+            unwatched: false,
+        }
     }
 }

@@ -19,7 +19,7 @@ use crate::check;
 use crate::content::Content;
 use crate::host::{Host, Running};
 use crate::log::Log;
-use crate::net::{LinkId, Net};
+use crate::net::{LinkId, Net, Parcel, Segment};
 use crate::plan::{Fault, Plan};
 use crate::tcp::{HTTP_URL, HttpTracker};
 use crate::tracker::Tracker;
@@ -47,6 +47,7 @@ pub struct World {
     next: u64,
     pub(crate) log: Log,
     steps: u64,
+    unwatched: bool,
 }
 
 #[derive(Debug)]
@@ -58,7 +59,10 @@ pub(crate) enum Happening {
     Done(usize, u32, EffectId, EffectResult),
     LinkOpens(LinkId),
     TcpOpens(LinkId),
-    Sent(LinkId, usize, usize),
+    /// A segment has left the line of its sender.
+    Sent(usize, Segment),
+    /// A segment is at the line of its receiver.
+    Reaches(Segment),
     Arrives(LinkId, usize, Bytes),
     Closes(LinkId, usize, ClosedBy),
     TrackerHears(u64, String),
@@ -86,7 +90,8 @@ impl World {
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
             next: 0,
-            log: Log::default(),
+            log: if plan.unwatched { Log::off() } else { Log::default() },
+            unwatched: plan.unwatched,
             steps: 0,
         };
         for (number, host) in plan.hosts.iter().enumerate() {
@@ -166,7 +171,9 @@ impl World {
             self.happen(happening);
             if self.now.saturating_since(asked) >= Duration::from_millis(10) {
                 asked = self.now;
-                self.check();
+                if !self.unwatched {
+                    self.check();
+                }
                 if done(self) {
                     return true;
                 }
@@ -221,7 +228,8 @@ impl World {
             }
             Happening::LinkOpens(link) => self.link_opens(link),
             Happening::TcpOpens(link) => self.tcp_opens(link),
-            Happening::Sent(link, from, length) => self.sent(link, from, length),
+            Happening::Sent(host, segment) => self.sent(host, segment),
+            Happening::Reaches(segment) => self.reaches(segment),
             Happening::Arrives(link, to, data) => self.arrives(link, to, data),
             Happening::Closes(link, to, by) => self.closes(link, to, by),
             Happening::TrackerHears(socket, text) => {
@@ -412,27 +420,50 @@ impl World {
         if self.net.get(link).lost || !self.net.get(link).ends[side].open {
             return;
         }
-        let passage = self.net.send(self.now, link, side, data.len());
-        self.at(passage.sent, Happening::Sent(link, side, data.len()));
+        if let Some(idle) = self.net.send(link, side, Parcel::Message(data)) {
+            self.serve(idle);
+        }
         let end = &self.net.get(link).ends[side];
         if end.untold >= BUFFER_LOW && end.buffered <= BUFFER_LOW {
             self.writable(link, side);
         }
-        let mut from = 0;
-        for length in self.net.cuts(data.len()) {
-            self.at(passage.arrives, Happening::Arrives(link, passage.to, data.slice(from..from + length)));
-            from += length;
+    }
+
+    fn serve(&mut self, host: usize) {
+        if let Some((segment, busy)) = self.net.serve(host) {
+            self.at(self.now + busy, Happening::Sent(host, segment));
         }
     }
 
-    fn sent(&mut self, link: LinkId, side: usize, length: usize) {
-        let state = self.net.get(link);
-        let lost = state.lost;
-        let end = &mut state.ends[side];
+    fn sent(&mut self, host: usize, segment: Segment) {
+        let state = self.net.get(segment.link);
+        let (lost, latency) = (state.lost, state.latency);
+        let end = &mut state.ends[segment.from];
         let before = end.buffered;
-        end.buffered = before.saturating_sub(length);
+        end.buffered = before.saturating_sub(segment.length);
         if !lost && end.open && before > BUFFER_LOW && end.buffered <= BUFFER_LOW {
-            self.writable(link, side);
+            self.writable(segment.link, segment.from);
+        }
+        self.at(self.now + latency, Happening::Reaches(segment));
+        self.serve(host);
+    }
+
+    fn reaches(&mut self, segment: Segment) {
+        let Segment { link, from, length, completes } = segment;
+        let when = self.net.receive(self.now, link, 1 - from, length);
+        match completes {
+            Some(Parcel::Message(data)) => {
+                let mut begin = 0;
+                for length in self.net.cuts(data.len()) {
+                    let part = data.slice(begin..begin + length);
+                    self.at(when, Happening::Arrives(link, 1 - from, part));
+                    begin += length;
+                }
+            }
+            Some(Parcel::Farewell) => {
+                self.at(when, Happening::Closes(link, 1 - from, ClosedBy::Remote));
+            }
+            None => {}
         }
     }
 
@@ -463,8 +494,9 @@ impl World {
         let Some((link, side)) = self.net.find(host, life, conn) else { return };
         let was_open = std::mem::replace(&mut self.net.get(link).ends[side].open, false);
         if was_open {
-            let when = self.net.farewell(self.now, link, 1 - side);
-            self.at(when, Happening::Closes(link, 1 - side, ClosedBy::Remote));
+            if let Some(idle) = self.net.send(link, side, Parcel::Farewell) {
+                self.serve(idle);
+            }
         } else {
             self.net.get(link).lost = true;
         }
