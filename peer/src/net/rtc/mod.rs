@@ -26,7 +26,6 @@ use tokio_util::task::TaskTracker;
 use super::transport::{DataTransport, Reports, StartTransport, TransportError};
 use connection::{Command, Connection, Role};
 use description::{Description, Kind};
-use socket::CountedTokio;
 
 /// Connections at once, unless options say otherwise. Each has a socket per address and two tasks.
 const CONNECTIONS_MAX: usize = 500;
@@ -79,15 +78,13 @@ pub struct Rtc {
 struct Shared {
     options: Options,
     reports: Reports,
-    runtime: Arc<CountedTokio>,
     open: Mutex<HashMap<ConnId, mpsc::UnboundedSender<Command>>>,
 }
 
 impl Rtc {
     /// No connections yet; what happens on them is told to `reports`.
     pub fn new(options: Options, reports: Reports) -> Self {
-        let runtime = Arc::new(CountedTokio::new(reports.clone()));
-        let shared = Shared { options, reports, runtime, open: Mutex::default() };
+        let shared = Shared { options, reports, open: Mutex::default() };
         Self { shared: Arc::new(shared), tasks: TaskTracker::new() }
     }
 

@@ -1,10 +1,11 @@
-//! The sockets under WebRTC: tokio's, with larger buffers, and counted.
+//! The sockets and the clock under WebRTC: tokio's, with larger buffers, counted, and in a hurry while it connects.
 
 use std::future::Future;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,17 +21,22 @@ use crate::net::transport::Reports;
 /// otherwise half of it is lost, and the rate falls thirtyfold. The kernel gives less where `net.core.rmem_max` is lower.
 const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 
-/// Tokio as the WebRTC library wants to see it.
+/// Longest sleep of a connection that is being made. The library sends what it makes of a packet with its next turn, and
+/// between two steps of connecting (ICE to DTLS, DTLS to SCTP) the next turn is a timer's: 200 ms each.
+const HURRY: Duration = Duration::from_millis(5);
+
+/// Tokio as the WebRTC library wants to see it, for one connection.
 #[derive(Debug)]
 pub(super) struct CountedTokio {
     tokio: TokioRuntime,
     reports: Reports,
+    connecting: Arc<AtomicBool>,
 }
 
 impl CountedTokio {
-    /// Counts into the counters of `reports`.
-    pub(super) const fn new(reports: Reports) -> Self {
-        Self { tokio: TokioRuntime, reports }
+    /// Counts into the counters of `reports`; sleeps no longer than [`HURRY`] at a time while `connecting`.
+    pub(super) const fn new(reports: Reports, connecting: Arc<AtomicBool>) -> Self {
+        Self { tokio: TokioRuntime, reports, connecting }
     }
 }
 
@@ -66,7 +72,8 @@ impl Runtime for CountedTokio {
     }
 
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        self.tokio.sleep(duration)
+        let hurried = self.connecting.load(Ordering::Relaxed);
+        self.tokio.sleep(if hurried { duration.min(HURRY) } else { duration })
     }
 
     fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
