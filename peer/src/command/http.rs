@@ -43,16 +43,33 @@ impl Response {
     }
 }
 
-/// Fetches `url`. A redirect to an address that is not in the public internet is followed only if `private`.
+/// Fetches `url`, which was typed. A redirect to an address that is not in the public internet is followed only if
+/// `private`.
 pub(super) async fn get(
     url: &str,
     private: bool,
     headers: &[(HeaderName, String)],
 ) -> anyhow::Result<Response> {
+    follow(url, true, private, headers).await
+}
+
+/// Fetches `url`, which a stranger may have named: neither it nor a redirect leads to an address that is not in the public
+/// internet, unless `private`.
+pub(super) async fn get_named(url: &str, private: bool) -> anyhow::Result<Response> {
+    follow(url, private, private, &[]).await
+}
+
+async fn follow(
+    url: &str,
+    first: bool,
+    later: bool,
+    headers: &[(HeaderName, String)],
+) -> anyhow::Result<Response> {
     let mut at = url.to_owned();
     for hop in 0..=REDIRECTS_MAX {
         // What was typed is meant; what it leads to is a stranger's word.
-        let response = get_once(&at, private || hop == 0, headers).await.with_context(|| at.clone())?;
+        let private = if hop == 0 { first } else { later };
+        let response = get_once(&at, private, headers).await.with_context(|| at.clone())?;
         let Some(place) = response.headers.get(LOCATION).filter(|_| response.status.is_redirection()) else {
             return Ok(response);
         };
@@ -122,7 +139,7 @@ async fn connect(host: &str, port: u16, private: bool) -> anyhow::Result<TcpStre
     let mut last = None;
     for address in found {
         if !private && !address::is_public(address.ip()) {
-            bail!("redirects to the private address {}; --allow-private follows it", address.ip());
+            bail!("it leads to the private address {}; --allow-private allows that", address.ip());
         }
         match within(TcpStream::connect(address)).await {
             Ok(stream) => {

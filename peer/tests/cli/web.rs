@@ -97,3 +97,35 @@ fn a_torrent_that_is_none_is_said_to_be_none() {
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("is no .torrent that can be used"), "{ran:?}");
 }
+
+#[test]
+fn the_torrent_that_a_magnet_link_names_is_fetched_and_must_be_the_right_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("trip.mp4"), noise(100_000, 3)).expect("written");
+    let created = run(directory.path(), &["create", "trip.mp4", "--json"]).json();
+    let hash = created["info_hash"].as_str().expect("a hash");
+    std::fs::write(directory.path().join("other.mp4"), noise(100_000, 4)).expect("written");
+    run(directory.path(), &["create", "other.mp4", "--json"]).json();
+    let torrent = |name: &str| std::fs::read(directory.path().join(name)).expect("made");
+    let (right, wrong) = (serve(torrent("trip.mp4.torrent")), serve(torrent("other.mp4.torrent")));
+    let link = |sources: &[SocketAddr]| {
+        let xs: String = sources.iter().map(|server| format!("&xs=http://{server}/a.torrent")).collect();
+        format!("magnet:?xt=urn:btih:{hash}{xs}")
+    };
+    let none =
+        ["--tracker", "http://127.0.0.1:1/announce", "--transport", "tcp", "--timeout", "3s", "--json"];
+    let download = |link: &str, to: &str| {
+        let arguments = [&["download", link, "--allow-private", "--out", to][..], &none].concat();
+        run(directory.path(), &arguments)
+    };
+    // Nobody has the file: that its name and length are known shows that the .torrent came.
+    let known = download(&link(&[wrong, right]), "known");
+    let json = known.json();
+    assert_eq!((&json["name"], &json["bytes"]), (&"trip.mp4".into(), &100_000.into()), "{known:?}");
+    assert!(
+        known.stderr.contains(&format!("no .torrent from http://{wrong}/a.torrent: expected")),
+        "{known:?}"
+    );
+    let refused = download(&link(&[wrong]), "refused");
+    assert_eq!(refused.json()["bytes"], 0, "{refused:?}");
+}

@@ -1,5 +1,6 @@
 //! `peer download`: fetches what a link, a `.torrent` or an address names.
 
+mod exact_source;
 mod torrent;
 mod web;
 
@@ -114,9 +115,9 @@ async fn download(args: &Args, target: Target, output: &Output) -> anyhow::Resul
 /// Says which places named by a link or `.torrent` are left alone, since a stranger may have named them.
 async fn tell_of_private(origin: &Origin, output: &Output) {
     let named = match origin {
-        Origin::Link(text) => {
-            Link::parse(text).map(|link| [link.trackers, link.web_seeds].concat()).unwrap_or_default()
-        }
+        Origin::Link(text) => Link::parse(text)
+            .map(|link| [link.trackers, link.web_seeds, link.sources].concat())
+            .unwrap_or_default(),
         Origin::Metainfo(torrent) | Origin::Complete(torrent) => shared::metainfo::Metainfo::parse(torrent)
             .map(|metainfo| [metainfo.trackers(), metainfo.web_seeds()].concat())
             .unwrap_or_default(),
@@ -131,8 +132,9 @@ async fn tell_of_private(origin: &Origin, output: &Output) {
 /// Whether what was given names neither a tracker nor anything else to get it from.
 fn names_nobody(origin: &Origin) -> bool {
     match origin {
-        Origin::Link(text) => Link::parse(text)
-            .is_ok_and(|link| link.trackers.is_empty() && link.peers.is_empty() && link.web_seeds.is_empty()),
+        Origin::Link(text) => Link::parse(text).is_ok_and(|link| {
+            [link.trackers, link.peers, link.web_seeds, link.sources].iter().all(Vec::is_empty)
+        }),
         Origin::Metainfo(torrent) | Origin::Complete(torrent) => shared::metainfo::Metainfo::parse(torrent)
             .is_ok_and(|metainfo| metainfo.trackers().is_empty() && metainfo.web_seeds().is_empty()),
     }

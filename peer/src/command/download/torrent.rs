@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use peer::client::{Add, Client};
 use serde::Serialize;
 use shared::engine::{Command, Event, Origin, Phase, TorrentSnapshot};
 use shared::id::{ConnId, InfoHash};
+use shared::magnet::Link;
 use shared::units::percent;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::Args;
+use super::{Args, exact_source};
 use crate::command::signals::Signals;
 use crate::ending;
 use crate::output::{Output, line, status, units};
@@ -71,6 +73,10 @@ impl Torrent<'_> {
         let Self { args, origin, trackers, peers, private } = self;
         let mut options = args.network.options(&args.out, private);
         options.storage.overwrite = args.overwrite;
+        let sources = match &origin {
+            Origin::Link(text) => Link::parse(text).map(|link| link.sources).unwrap_or_default(),
+            _ => Vec::new(),
+        };
         let client = Client::start(options).await?;
         let mut events = client.events();
         let mut add = Add::download(origin);
@@ -80,6 +86,10 @@ impl Torrent<'_> {
             client.command(Command::AddPeers { torrent, addresses: peers });
         }
         let mut watch = Watch::new(args, torrent, output);
+        let may_ask_private = private || args.network.allow_private;
+        let say = |text: &str| output.note(text);
+        let mut source = pin!(exact_source::fetch(sources, torrent, may_ask_private, args.timeout, say));
+        let mut asking = true;
         let mut ticks = tokio::time::interval(TOLD_EVERY);
         let ended = loop {
             tokio::select! {
@@ -89,6 +99,13 @@ impl Torrent<'_> {
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => break Err(anyhow::anyhow!("the client has ended")),
                 },
+                found = &mut source, if asking => {
+                    asking = false;
+                    if let Some(torrent) = found {
+                        let origin = Origin::Metainfo(torrent);
+                        client.command(Command::Add { origin, trackers: Vec::new(), start: true });
+                    }
+                }
                 _ = ticks.tick() => {
                     let Some(snapshot) = client.snapshot().await else { continue };
                     let Some(now) = snapshot.torrents.iter().find(|now| now.info_hash == torrent) else { continue };

@@ -27,7 +27,7 @@ use crate::progress::{Meter, RecentRate, TOLD_EVERY};
 const WRITE: usize = 1024 * 1024;
 
 /// Silence after which a server is given up, without `--timeout`.
-const SILENCE: Duration = Duration::from_secs(60);
+pub(super) const SILENCE: Duration = Duration::from_secs(60);
 
 /// Longest record of what an unfinished file is: an address and a validator, each on a line.
 const RECORD_MAX: u64 = 16 * 1024;
@@ -279,7 +279,7 @@ fn validator(response: &Response) -> Option<&str> {
 }
 
 /// A `.torrent`, within its bound.
-async fn whole(mut response: Response, silence: Duration) -> anyhow::Result<Bytes> {
+pub(super) async fn whole(mut response: Response, silence: Duration) -> anyhow::Result<Bytes> {
     let mut torrent = BytesMut::new();
     while let Some(frame) =
         tokio::time::timeout(silence, response.body.frame()).await.context("the server fell silent")?
