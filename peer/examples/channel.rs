@@ -130,13 +130,13 @@ async fn measure(total: usize) -> Result<()> {
         for way in [Way::Library, Way::Transport] {
             let plan = Plan { way, message, total };
             talk.say(&plan).await?;
-            let (before, begun) = (cpu()?, Instant::now());
-            match way {
+            let before = cpu()?;
+            let took = match way {
                 Way::Library => library_send(&mut talk, plan).await?,
                 Way::Transport => transport_send(&mut talk, plan).await?,
-            }
+            };
             let found: Found = talk.expect().await?;
-            let (seconds, sender) = (begun.elapsed().as_secs_f64(), cpu()? - before);
+            let (seconds, sender) = (took.as_secs_f64(), cpu()? - before);
             let (bytes, gigabytes) = (found.totals.datagram.received as f64, total as f64 / 1e9);
             println!(
                 "{:10} {:3} KiB {:9.1}  {:6.2}  {:8.2}  {:7.2} %  {:14}",
@@ -177,29 +177,31 @@ fn transport() -> (Rtc, mpsc::Receiver<Input>, Arc<Counters>) {
     (Rtc::new(options, Reports::new(sender, Arc::clone(&counters))), inputs, counters)
 }
 
-async fn transport_send(talk: &mut Talk, plan: Plan) -> Result<()> {
+/// Answers how long it took from the opened channel on; so does its counterpart.
+async fn transport_send(talk: &mut Talk, plan: Plan) -> Result<Duration> {
     let (rtc, mut inputs, _) = transport();
     talk.say(&rtc.offer(CONN).await?).await?;
     rtc.accept(CONN, talk.expect().await?).await?;
-    let (mut sent, mut buffered, mut open) = (0, 0, false);
+    let (mut sent, mut buffered, mut open) = (0, 0, None);
     loop {
         // What is sent is its only handle, as a block that was read from a file is.
-        while open && sent < plan.total && buffered < SEND_BUFFER_HIGH {
+        while open.is_some() && sent < plan.total && buffered < SEND_BUFFER_HIGH {
             let data = Bytes::from(vec![0x5a; plan.message.min(plan.total - sent)]);
             sent += data.len();
             buffered += data.len();
             rtc.send(CONN, data);
         }
         match inputs.recv().await.context("the transport ended")? {
-            Input::ConnectionOpened { .. } => open = true,
+            Input::ConnectionOpened { .. } => open = Some(Instant::now()),
             Input::ConnectionWritable { buffered: waits, .. } => buffered = waits,
             // The receiver has everything.
             Input::ConnectionClosed { .. } if sent == plan.total => break,
             other => bail!("after {sent} bytes: {other:?}"),
         }
     }
+    let took = open.context("it never opened")?.elapsed();
     rtc.shutdown().await;
-    Ok(())
+    Ok(took)
 }
 
 async fn transport_receive(talk: &mut Talk, plan: Plan) -> Result<Totals> {
@@ -304,14 +306,14 @@ async fn library_describe(
     Ok(pc.local_description().await.context("expected a description")?.sdp)
 }
 
-async fn library_send(talk: &mut Talk, plan: Plan) -> Result<()> {
+async fn library_send(talk: &mut Talk, plan: Plan) -> Result<Duration> {
     let (pc, mut heard) = library().await?;
     let channel = pc.create_data_channel("measured", None).await?;
     let offer = pc.create_offer(None).await?;
     talk.say(&library_describe(&pc, &mut heard, offer).await?).await?;
     pc.set_remote_description(RTCSessionDescription::answer(talk.expect().await?)?).await?;
     while !matches!(channel.poll().await.context("the channel ended")?, DataChannelEvent::OnOpen) {}
-    let mut sent = 0;
+    let (begun, mut sent) = (Instant::now(), 0);
     while sent < plan.total {
         let data = BytesMut::from(&vec![0x5a; plan.message.min(plan.total - sent)][..]);
         sent += data.len();
@@ -319,7 +321,9 @@ async fn library_send(talk: &mut Talk, plan: Plan) -> Result<()> {
     }
     // The receiver closes when it has everything.
     while !matches!(channel.poll().await, Some(DataChannelEvent::OnClose) | None) {}
-    Ok(pc.close().await?)
+    let took = begun.elapsed();
+    pc.close().await?;
+    Ok(took)
 }
 
 async fn library_receive(talk: &mut Talk, plan: Plan) -> Result<Totals> {

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use peer::compare::lane::{self, Args as LaneArgs};
 use peer::compare::model::{Lane, Report};
 use peer::compare::plan::Size;
-use peer::compare::{self, Many, Options, Progress, report};
+use peer::compare::{self, Many, Options, Progress, Remote, report};
 use serde::Serialize;
 
 use super::signals::Signals;
@@ -55,6 +55,15 @@ pub(crate) struct Args {
     /// Seed of the contents and of the order.
     #[arg(long, value_name = "N", default_value_t = 1, env = "PIECEMEAL_COMPARE_SEED")]
     seed: u64,
+
+    /// The address of a file that a running server has, over http or https: it is fetched over every way that the server
+    /// offers, BitTorrent included if it is a tracker like ours. Wire bytes are modelled.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["sizes", "parallel", "tracker_binary", "nginx", "receivers"], env = "PIECEMEAL_COMPARE_SERVER")]
+    server: Option<String>,
+
+    /// The certificate that the server named by --server may show, PEM [default: those of public authorities]
+    #[arg(long, value_name = "FILE", requires = "server", env = "PIECEMEAL_COMPARE_CERTIFICATE")]
+    certificate: Option<PathBuf>,
 
     /// The tracker's executable [default: `tracker` beside this program]
     #[arg(long, value_name = "FILE", env = "PIECEMEAL_TRACKER_BINARY")]
@@ -182,6 +191,7 @@ fn options(args: &Args, scratch: &Path) -> anyhow::Result<Options> {
         namespaces: !args.no_namespaces,
         nginx: args.nginx,
         many: many(args),
+        remote: args.server.clone().map(|url| Remote { url, certificate: args.certificate.clone() }),
     })
 }
 

@@ -16,6 +16,7 @@ mod pair;
 pub mod place;
 pub mod plan;
 pub mod process;
+mod remote;
 pub mod report;
 pub mod wire;
 
@@ -26,6 +27,7 @@ use self::lab::LabError;
 pub use self::many::Many;
 use self::model::{Lane, Report};
 use self::process::ProcessError;
+pub use self::remote::{Remote, RemoteError};
 
 /// What is compared, and with what.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub struct Options {
     pub nginx: bool,
     /// Many receivers, if they are wanted.
     pub many: Option<Many>,
+    /// A server that runs already, in place of the tracker's executable; the size is then that of its file.
+    pub remote: Option<Remote>,
 }
 
 /// What is said while it runs.
@@ -115,6 +119,9 @@ pub enum CompareError {
     /// One of many receivers did not get everything.
     #[error("a receiver: {0}")]
     Receiver(String),
+    /// A server that runs already.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// The kernel's counters.
     #[error("cannot read the kernel's counters: {0}")]
     Counters(io::Error),
@@ -127,6 +134,10 @@ pub enum CompareError {
 /// [`CompareError`] if nothing can be compared. A transfer that goes wrong is in the report, with `ok` false.
 pub async fn run(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Report, CompareError> {
     let mut environment = environment::describe(options);
+    if let Some(remote) = &options.remote {
+        let runs = remote::run(options, remote, &mut environment, progress).await?;
+        return Ok(Report { environment, runs, ..Report::default() });
+    }
     let (mut runs, mut beside) = (Vec::new(), Vec::new());
     if !options.lanes.is_empty() && !options.sizes.is_empty() {
         (runs, beside) = pair::run(options, &mut environment, progress).await?;

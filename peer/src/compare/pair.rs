@@ -13,7 +13,7 @@ use super::environment;
 use super::lab::counters::Counters;
 use super::lab::{Lab, LabError};
 use super::lane::{Answer, Request, Share, Shared, Torrent, Wanted};
-use super::model::{CpuSeconds, Environment, Lane, Run, Site};
+use super::model::{CpuSeconds, Environment, Lane, Run, Site, Wire};
 use super::nginx::Nginx;
 use super::place::{Place, Processor};
 use super::plan::{self, Step};
@@ -27,7 +27,7 @@ const QUIET: Duration = Duration::from_millis(10);
 const QUIET_AT_MOST: Duration = Duration::from_millis(500);
 
 /// A transfer may take this long, and as long as its bytes take at [`SLOWEST`].
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes a second that every lane is expected to reach.
 const SLOWEST: u64 = 500_000;
 
@@ -136,6 +136,42 @@ struct Bench<'a> {
     received: PathBuf,
 }
 
+impl Step {
+    /// A transfer that arrived whole.
+    pub(super) fn went(&self, answer: &Answer, wire: Wire, cpu_seconds: Option<CpuSeconds>) -> Run {
+        Run {
+            lane: self.lane,
+            size: self.size,
+            run: self.run,
+            ok: true,
+            error: None,
+            seconds: Some(answer.seconds),
+            ttfb_seconds: Some(answer.ttfb_seconds),
+            goodput: Some(answer.layers.payload as f64 / answer.seconds.max(f64::MIN_POSITIVE)),
+            server_egress: Some(wire.received),
+            cpu_seconds,
+            wire: Some(wire),
+        }
+    }
+
+    /// A transfer that did not.
+    pub(super) fn failed(&self, error: String) -> Run {
+        Run {
+            lane: self.lane,
+            size: self.size,
+            run: self.run,
+            ok: false,
+            error: Some(error),
+            seconds: None,
+            ttfb_seconds: None,
+            goodput: None,
+            server_egress: None,
+            cpu_seconds: None,
+            wire: None,
+        }
+    }
+}
+
 /// What the kernel counted on both sides, and the server's processor time.
 #[derive(Clone, Copy, Debug, Default)]
 struct Reading {
@@ -219,48 +255,22 @@ impl<'a> Bench<'a> {
         moved: &Reading,
         server: Option<f64>,
     ) -> Run {
-        let failed = |error| Run {
-            lane: step.lane,
-            size: step.size,
-            run: step.run,
-            ok: false,
-            error: Some(error),
-            seconds: None,
-            ttfb_seconds: None,
-            goodput: None,
-            server_egress: None,
-            cpu_seconds: None,
-            wire: None,
-        };
         let answer = match outcome {
             Ok(answer) => answer,
-            Err(error) => return failed(error),
+            Err(error) => return step.failed(error),
         };
         let frame = wire::mean_frame(&moved.client);
         if frame > FRAME_MAX {
-            return failed(format!(
-                "frames of {frame} bytes on a link of MTU {}: offloads are on",
-                wire::MTU
-            ));
+            return step
+                .failed(format!("frames of {frame} bytes on a link of MTU {}: offloads are on", wire::MTU));
         }
         let layers: &Layers = &answer.layers;
         let wire = match self.lab {
             Some(_) => wire::measured(layers, &moved.client, &moved.server),
             None => wire::modelled(layers),
         };
-        Run {
-            lane: step.lane,
-            size: step.size,
-            run: step.run,
-            ok: true,
-            error: None,
-            seconds: Some(answer.seconds),
-            ttfb_seconds: Some(answer.ttfb_seconds),
-            goodput: Some(layers.payload as f64 / answer.seconds.max(f64::MIN_POSITIVE)),
-            server_egress: Some(wire.received),
-            cpu_seconds: server.map(|server| CpuSeconds { server, client: answer.cpu_seconds }),
-            wire: Some(wire),
-        }
+        let cpu = server.map(|server| CpuSeconds { server, client: answer.cpu_seconds });
+        step.went(&answer, wire, cpu)
     }
 
     /// Processor time of the tracker, and of the lane's seed if it has one.

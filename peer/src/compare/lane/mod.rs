@@ -7,7 +7,7 @@
 mod bt;
 mod count;
 mod http;
-mod tls;
+pub(super) mod tls;
 
 use std::io::{self, BufRead as _, Write as _};
 use std::net::SocketAddr;

@@ -15,7 +15,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 /// # Errors
 ///
 /// The certificate cannot be read, or the provider offers nothing usable; in words.
-pub(super) fn client(protocol: &[u8], certificate: Option<&Path>) -> Result<ClientConfig, String> {
+pub(in super::super) fn client(protocol: &[u8], certificate: Option<&Path>) -> Result<ClientConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()

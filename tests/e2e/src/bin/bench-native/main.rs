@@ -1,8 +1,10 @@
-//! Figures of the native peer: BitTorrent over TCP beside libtorrent, and a large download that is killed half way.
+//! Figures of the native peer: BitTorrent over TCP beside libtorrent, over WebRTC beside a bare data
+//! channel, and a large download that is killed half way.
 
 mod process;
 mod resume;
 mod tcp;
+mod webrtc;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +19,8 @@ use serde_json::{Map, Value};
 enum What {
     /// One file over TCP: from ours and from libtorrent, to ours and to libtorrent, in turn.
     Tcp,
+    /// One file over WebRTC, beside the bare data channel of the library.
+    Webrtc,
     /// A large sparse file, killed half way with SIGKILL and begun again.
     Resume,
 }
@@ -30,7 +34,7 @@ struct Arguments {
     /// Runs of each pair.
     #[arg(long, default_value_t = 3)]
     runs: usize,
-    /// Size of the file over TCP, in units of 1,000,000 bytes.
+    /// Size of the file over TCP or WebRTC, in units of 1,000,000 bytes.
     #[arg(long, default_value_t = 1_000)]
     mb: u64,
     /// Size of the file that is killed half way, in units of 1,000,000,000 bytes. So much room is needed.
@@ -81,6 +85,10 @@ async fn measure(arguments: &Arguments) -> Result<Value> {
     if wanted(What::Tcp) {
         let bytes = arguments.mb * 1_000_000;
         figures.insert("tcp".to_owned(), tcp::measure(scratch.path(), bytes, arguments.runs).await?);
+    }
+    if wanted(What::Webrtc) {
+        let bytes = arguments.mb * 1_000_000;
+        figures.insert("webrtc".to_owned(), webrtc::measure(scratch.path(), bytes, arguments.runs).await?);
     }
     if wanted(What::Resume) {
         let bytes = arguments.resume_gb * 1_000_000_000;

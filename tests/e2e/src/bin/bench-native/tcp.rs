@@ -133,7 +133,7 @@ fn with(words: &[&str], places: &[&OsStr]) -> Vec<OsString> {
 }
 
 /// The middle value.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
