@@ -105,7 +105,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = NetLimits::default().requests_per_second, env = "PIECEMEAL_REQUESTS_PER_ADDRESS")]
     pub requests_per_address: u32,
 
-    /// Memberships in swarms of one address over HTTP and UDP, at most 64 of them in one swarm; 0 for no bound on either.
+    /// Memberships in swarms of one address over HTTP and UDP, at most 64 of them in one swarm unless it is this machine; 0 for no bound on either.
     #[arg(long, value_name = "N", default_value_t = Limits::default().members_per_address, env = "PIECEMEAL_MEMBERS_PER_ADDRESS")]
     pub members_per_address: usize,
 

@@ -1,6 +1,6 @@
 //! Why a transfer does not move, in the words of the page.
 
-use shared::engine::{EffectFailure, Phase, TorrentSnapshot, TrackerState, Waiting};
+use shared::engine::{EffectFailure, Phase, TorrentSnapshot, TrackerSnapshot, TrackerState, Waiting};
 use shared::units::percent;
 
 use super::units;
@@ -34,6 +34,9 @@ const FETCHING_LIST: &str = "connected, fetching the list of files…";
 
 fn waiting(torrent: &TorrentSnapshot) -> Option<String> {
     let kept = || percent(torrent.verified_bytes, torrent.total_bytes);
+    if let (Some(Waiting::Peers { .. }), Some(reason)) = (&torrent.waiting, refused(torrent)) {
+        return Some(format!("the tracker does not let us in: {reason}"));
+    }
     match torrent.waiting.as_ref()? {
         Waiting::Tracker { retry_ms } => Some(tracker_unreachable(torrent, *retry_ms)),
         Waiting::Peers { since_ms } if *since_ms < NOBODY_AFTER_MS => Some(LOOKING.to_owned()),
@@ -54,6 +57,14 @@ fn waiting(torrent: &TorrentSnapshot) -> Option<String> {
         Waiting::Data { since_ms } => (*since_ms >= SILENT_AFTER_MS)
             .then(|| format!("no data for {} s; {} % is safe here", since_ms / 1_000, kept())),
     }
+}
+
+/// What a tracker says that refuses us, where none takes us.
+fn refused(torrent: &TorrentSnapshot) -> Option<&str> {
+    let refuses = |tracker: &&TrackerSnapshot| tracker.state == TrackerState::Refused;
+    let first = torrent.trackers.iter().find(refuses)?;
+    let others = torrent.trackers.iter().any(|tracker| tracker.state == TrackerState::Working);
+    first.message.as_deref().filter(|_| !others)
 }
 
 /// Where no tracker works, that is the news for whoever shares.

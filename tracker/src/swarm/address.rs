@@ -223,8 +223,12 @@ impl Swarms {
         }
     }
 
-    /// Whether the newcomer's network has its share of the swarm already.
+    /// Whether the newcomer's network has its share of the swarm already. This machine has no share: whoever runs hundreds
+    /// of peers here crowds out nobody but themselves.
     fn crowds(&self, key: &Key) -> bool {
+        if key.at.ip().is_loopback() {
+            return false;
+        }
         let most = self.limits.peers_per_swarm;
         let (first, last) = key.at.neighbours().into_inner();
         let of = |at| Key { info_hash: key.info_hash, at };

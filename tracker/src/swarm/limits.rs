@@ -30,7 +30,7 @@ pub struct Limits {
     /// thousand torrents, four times over.
     pub members_per_address: usize,
     /// The same in one swarm, off with it: with all of them there one subscriber would be most of what a swarm's others are
-    /// told. Behind a carrier's address there are rarely so many of one swarm.
+    /// told. Behind a carrier's address there are rarely so many of one swarm. Loopback addresses are not bound by it.
     pub peers_per_swarm: usize,
     /// Members of one swarm.
     pub members_per_torrent: usize,

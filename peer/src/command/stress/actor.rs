@@ -18,6 +18,7 @@ use shared::magnet::Link;
 use shared::units::percent;
 
 use super::Args;
+use crate::output::status;
 
 /// How often a leech is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -166,8 +167,8 @@ async fn try_leech(
                 return Ok((outcome, None));
             }
             _ if tokio::time::Instant::now() >= deadline => {
-                outcome.failure =
-                    Some(format!("{share} % in the time allowed, waiting for {:?}", now.waiting));
+                let waiting = status::of_download(now).unwrap_or_else(|| "still fetching".to_owned());
+                outcome.failure = Some(format!("{share} % in the time allowed: {waiting}"));
                 return Ok((outcome, Some(client)));
             }
             _ => {}
