@@ -125,6 +125,8 @@ fn at_the_end_idle_peers_are_asked_as_well_and_told_when_it_came() {
     let mut fast = Stranger::shaken(&mut world, leech, hash, 2);
     fast.say(&mut world, &Message::HaveAll);
     fast.say(&mut world, &Message::Unchoke);
+    assert!(asked_of(&mut fast, &mut world).is_empty(), "the first may answer yet");
+    world.run(100);
     assert_eq!(asked_of(&mut fast, &mut world), first, "and again of the idle second one");
     let request = *first.first().expect("four");
     let at = request.piece as usize * share.meta.layout().piece_length() as usize + request.begin as usize;

@@ -115,9 +115,9 @@ pub(super) async fn run(
     Ok(list)
 }
 
-/// Those that are worth it: in clear, where nothing but who sends differs, and what browsers do.
+/// Those that are worth it: one server of HTTP, whose uplink takes the same time whichever version it speaks, and peers.
 const fn is_for_many(lane: Lane) -> bool {
-    matches!(lane, Lane::Http1 | Lane::H2c | Lane::BtTcp | Lane::BtWebRtc)
+    matches!(lane, Lane::Http1 | Lane::BtTcp | Lane::BtWebRtc)
 }
 
 fn describe(environment: &mut Environment) {

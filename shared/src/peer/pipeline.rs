@@ -27,6 +27,13 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long it may at most, however slow it was before: a peer that drips would raise what is waited for without end.
 const REQUEST_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
+/// How long others' requests are left to them before a peer without work is asked for the same blocks, in endgame: twice the
+/// time in which it answers itself, within these bounds. Asked at once, it would send most of them in vain.
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// The same of a peer of which that is not known.
+const PATIENCE_FIRST: Duration = Duration::from_millis(100);
+
 /// A request that was sent and not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pending {
@@ -115,6 +122,22 @@ impl Pipeline {
     /// Time from request to block, smoothed.
     pub const fn round_trip(&self) -> Option<Duration> {
         self.smoothed
+    }
+
+    /// How long others may take for a block until this peer is asked for it as well.
+    pub fn patience(&self) -> Duration {
+        self.smoothed.map_or(PATIENCE_FIRST, |smoothed| (smoothed * 2).clamp(PATIENCE.0, PATIENCE.1))
+    }
+
+    /// Requests that have waited for so long.
+    pub fn waiting(&self, patience: Duration, now: Instant) -> impl Iterator<Item = BlockRef> + '_ {
+        let waits = move |pending: &&Pending| pending.sent_at + patience <= now;
+        self.pending.iter().take_while(waits).map(|pending| pending.block)
+    }
+
+    /// When the next request will have waited for so long.
+    pub fn next_waiting(&self, patience: Duration, now: Instant) -> Option<Instant> {
+        self.pending.iter().map(|pending| pending.sent_at + patience).find(|at| *at > now)
     }
 
     /// Since when blocks are owed and none has come.

@@ -4,6 +4,7 @@
 use core::cmp::Reverse;
 
 use super::{Picker, View};
+use crate::id::ConnId;
 use crate::layout::BlockRef;
 
 /// Peers that may be asked for one block.
@@ -15,9 +16,15 @@ impl Picker {
         self.availability.pool_is_empty() && self.open.is_empty() && !self.begun.is_empty()
     }
 
-    /// Picks up to `count` blocks that others are asked for already, fewest owners first, and makes the peer one more
-    /// owner. Picks nothing outside endgame.
-    pub fn pick_again(&mut self, view: &impl View, count: usize, picked: &mut Vec<BlockRef>) {
+    /// Picks up to `count` blocks that others are asked for already and that are `late`, fewest owners first, and makes the
+    /// peer one more owner. Picks nothing outside endgame.
+    pub fn pick_again(
+        &mut self,
+        view: &impl View,
+        late: impl Fn(ConnId, BlockRef) -> bool,
+        count: usize,
+        picked: &mut Vec<BlockRef>,
+    ) {
         if !self.is_endgame() {
             return;
         }
@@ -30,6 +37,9 @@ impl Picker {
                 let Some(block) = self.layout.block(*piece, number) else { continue };
                 let extra = self.extra.get(&block).map_or(&[][..], Vec::as_slice);
                 debug_assert!(!extra.contains(&owner));
+                if !late(owner, block) || extra.iter().any(|other| !late(*other, block)) {
+                    continue;
+                }
                 if extra.len() + 1 < OWNERS_MAX && !extra.contains(&view.conn()) {
                     // What comes in order comes last at its end: there, nothing is fetched twice.
                     let late = self.streams.contains(&owner).then_some(block);

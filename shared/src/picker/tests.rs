@@ -137,7 +137,7 @@ impl Model {
         let mut picked = Vec::new();
         let endgame = self.picker.is_endgame();
         if again {
-            self.picker.pick_again(peer, count, &mut picked);
+            self.picker.pick_again(peer, |_, _| true, count, &mut picked);
             assert!(picked.is_empty() || endgame, "nothing is asked for twice before the end");
         } else {
             self.picker.pick(peer, count, &mut picked);
@@ -474,7 +474,7 @@ fn peers_help_with_the_end_of_a_run_and_a_run_with_what_peers_are_asked_for() {
     let blocks = run(&mut picker, &web, 4, None);
     assert!(picker.is_endgame());
     let mut helped = Vec::new();
-    picker.pick_again(&peer, 3, &mut helped);
+    picker.pick_again(&peer, |_, _| true, 3, &mut helped);
     helped.sort_unstable();
     assert_eq!(helped, blocks[blocks.len() - 3..], "from behind");
     let mut again = Vec::new();

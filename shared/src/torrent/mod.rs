@@ -119,6 +119,8 @@ pub struct Torrent {
     dirty: BTreeSet<ConnId>,
     /// When peers to whom only a HAVE has to be told are told it.
     have_at: Option<Instant>,
+    /// When a peer without work may be asked for what others were asked for before.
+    endgame_at: Option<Instant>,
     /// Peers that wait for a rate limit.
     limited: BTreeSet<ConnId>,
     /// Whoever got the last tokens of the upload limit.
@@ -188,6 +190,7 @@ impl Torrent {
             choke_at: now,
             dirty: BTreeSet::new(),
             have_at: None,
+            endgame_at: None,
             limited: BTreeSet::new(),
             served_last: None,
             picker_seen: (0, false),

@@ -3,7 +3,7 @@
 use super::addresses::Source;
 use core::net::SocketAddr;
 
-use super::announce::{GATHER_MAX, Stats};
+use super::announce::{GATHER_MAX, Need, Stats};
 use super::peers::Dial;
 use super::{Action, Context, Effect, EffectFailure, EffectResult, Job, Phase, Torrent};
 use crate::id::{ConnId, OfferId, PeerId, TrackerId};
@@ -14,6 +14,9 @@ use crate::tracker::ws::{AnnounceReply, ClientMessage};
 
 /// Connections with which we look for no more.
 const ENOUGH: usize = 30;
+
+/// Connections with which a download asks sooner than its tracker says whether there are more.
+const FEW: usize = 10;
 
 /// Addresses asked of a tracker over HTTP or UDP: some are gone, and some cannot be dialled.
 const PEERS_WANTED: u32 = 80;
@@ -64,8 +67,8 @@ impl Torrent {
     /// The tracker replied to an announce.
     pub fn announced(&mut self, ctx: &Context, tracker: TrackerId, reply: &AnnounceReply) {
         self.alone_since.get_or_insert(ctx.now);
-        let needs_peers = self.needs_peers();
-        if self.announcer.replied(tracker, reply, needs_peers) {
+        let need = self.need();
+        if self.announcer.replied(tracker, reply, need) {
             self.offers.undelivered(tracker);
         }
     }
@@ -89,7 +92,7 @@ impl Torrent {
     ) {
         let last = match &result {
             EffectResult::Announced(response) => {
-                self.announcer.responded(tracker, number, response, self.needs_peers())
+                self.announcer.responded(tracker, number, response, self.need())
             }
             EffectResult::Failed(failure) => {
                 self.announcer.request_failed(tracker, number, failure, ctx.now)
@@ -107,6 +110,21 @@ impl Torrent {
             if let (Some(ip), Some(port)) = (response.external_ip, ctx.listen_port) {
                 self.addresses.is_ours(SocketAddr::new(ip.to_canonical(), port));
             }
+        }
+    }
+
+    /// How much we want to meet others.
+    fn need(&self) -> Need {
+        let connections = self.connections();
+        if self.needs_peers() {
+            Need::Any
+        } else if self.phase == Phase::Downloading
+            && connections < FEW
+            && connections < self.announcer.members(false)
+        {
+            Need::More
+        } else {
+            Need::Nobody
         }
     }
 
@@ -145,8 +163,8 @@ impl Torrent {
             }
             let Some(tracker) = entry.tracker else { continue };
             if entry.requested {
-                let (stats, needs_peers) = (self.stats(), self.needs_peers());
-                self.announcer.send(ctx, number, self.info_hash, None, stats, Vec::new(), needs_peers);
+                let (stats, need) = (self.stats(), self.need());
+                self.announcer.send(ctx, number, self.info_hash, None, stats, Vec::new(), need);
                 continue;
             }
             let begun = entry.gather_until;
@@ -162,8 +180,8 @@ impl Torrent {
             }
             let wanted = self.announcer.entries[number].wanted;
             let offers = self.offers.take(tracker, wanted, ctx.now);
-            let (stats, needs_peers) = (self.stats(), self.needs_peers());
-            self.announcer.send(ctx, number, self.info_hash, None, stats, offers, needs_peers);
+            let (stats, need) = (self.stats(), self.need());
+            self.announcer.send(ctx, number, self.info_hash, None, stats, offers, need);
         }
     }
 

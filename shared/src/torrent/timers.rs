@@ -33,6 +33,8 @@ pub enum Timer {
     Exchange,
     /// Peers are told which pieces are here now.
     Have,
+    /// A peer without work is asked for what others have not given.
+    Endgame,
     /// A piece was kept for the first who asked for long enough.
     Spread,
     /// A web seed is silent, or is tried again.
@@ -66,6 +68,7 @@ impl Torrent {
         }
         due(self.have_at, Timer::Have);
         due(self.spread.deadline(), Timer::Spread);
+        due(self.endgame_at, Timer::Endgame);
         if !self.peers.is_empty() {
             due(Some(self.choke_at), Timer::Choke);
         }
@@ -96,6 +99,10 @@ impl Torrent {
             self.dirty.extend(self.peers.keys());
         }
         self.dirty.extend(self.spread.due(now));
+        if self.endgame_at.is_some_and(|at| at <= now) {
+            self.endgame_at = None;
+            self.dirty.extend(self.peers.keys());
+        }
         if self.choke_at <= now {
             self.choke_round(ctx);
             self.close_seeds(ctx);

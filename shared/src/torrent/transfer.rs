@@ -7,10 +7,11 @@ use super::spread::Spread;
 use super::{Action, Context, Effect, Job, Phase, Torrent};
 use crate::choker::Candidate;
 use crate::id::ConnId;
-use crate::layout::PieceIndex;
+use crate::layout::{BlockRef, PieceIndex};
 use crate::limits;
 use crate::peer::{CloseReason, Peer};
 use crate::picker::View;
+use crate::time::Instant;
 use crate::wire::extension::metadata::{BLOCK_LENGTH, MetadataMessage};
 
 /// Time between two rounds of the choker, as everywhere in the field.
@@ -110,12 +111,32 @@ impl Torrent {
                 peer.dry_at = picker.version();
             }
         }
-        if picked.is_empty() && peer.pipeline.is_running_dry() {
-            picker.pick_again(&PeerView(peer), count.min(ENDGAME_BATCH), &mut picked);
+        if picked.is_empty() && peer.pipeline.is_running_dry() && picker.is_endgame() {
+            self.pick_again(ctx.now, conn, count.min(ENDGAME_BATCH), &mut picked);
         }
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
         for block in picked {
             ctx.download.take(ctx.now, u64::from(block.length));
             peer.ask(block, ctx.now);
+        }
+    }
+
+    /// Picks, for a peer without work, of what others are asked for and have not given in the time in which it could have.
+    fn pick_again(&mut self, now: Instant, conn: ConnId, count: usize, picked: &mut Vec<BlockRef>) {
+        let Some(patience) = self.peers.get(&conn).map(|peer| peer.pipeline.patience()) else { return };
+        let others = || self.peers.iter().filter(|(other, _)| **other != conn);
+        let of_peer = |(other, peer): (&ConnId, &Peer)| {
+            let other = *other;
+            peer.pipeline.waiting(patience, now).map(move |block| (other, block)).collect::<Vec<_>>()
+        };
+        let late: BTreeSet<(ConnId, BlockRef)> = others().flat_map(of_peer).collect();
+        let next = others().filter_map(|(_, peer)| peer.pipeline.next_waiting(patience, now)).min();
+        let (Some(picker), Some(peer)) = (&mut self.picker, self.peers.get(&conn)) else { return };
+        // What a server streams comes when it comes.
+        let is_late = |owner, block| late.contains(&(owner, block)) || !self.peers.contains_key(&owner);
+        picker.pick_again(&PeerView(peer), is_late, count, picked);
+        if picked.is_empty() {
+            self.endgame_at = [self.endgame_at, next].into_iter().flatten().min();
         }
     }
 

@@ -3,14 +3,18 @@
 //! All trackers of a torrent are asked, whatever tiers (BEP 12) they stood in: those of one tier are not told apart, and a
 //! swarm whose members ask different trackers of the list stays one.
 
+mod entry;
+
 use core::time::Duration;
 
-use super::{Action, Context, Effect, EffectFailure, Job, Timer, TrackerSnapshot, TrackerState};
+pub(super) use entry::Entry;
+
+use super::{Action, Context, EffectFailure, Timer, TrackerSnapshot, TrackerState};
 use crate::id::{InfoHash, TrackerId};
 use crate::limits;
 use crate::time::Instant;
+use crate::tracker::AnnounceResponse;
 use crate::tracker::ws::{AnnounceReply, ClientAnnounce, ClientMessage, Event};
-use crate::tracker::{AnnounceRequest, AnnounceResponse};
 
 /// Time between announces until the tracker says another.
 const INTERVAL: Duration = Duration::from_secs(120);
@@ -27,21 +31,17 @@ const LONELY: [Duration; 5] = [
     Duration::from_secs(60),
 ];
 
+/// Times between announces of a torrent that is connected to few of those who are there: a swarm whose members each know a
+/// few passes pieces on slowly.
+const THIN: [Duration; 4] =
+    [Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(40), Duration::from_secs(80)];
+
 /// Wait after a refusal, doubled with each.
 const REFUSED: Duration = Duration::from_secs(60);
-
-/// Longest wait for the reply to an announce. A socket whose other end is gone without a word says nothing for ever.
-const REPLY_MAX: Duration = Duration::from_secs(30);
 
 /// Least time between two announces over HTTP or UDP to a tracker that does not say its own, unless an event is told: each
 /// is a request by itself, and nobody is there at once because we ask again.
 const REQUEST_LEAST: Duration = Duration::from_secs(30);
-
-/// Longest wait for what comes of an announce over HTTP or UDP, where the host connects and announces and tries each twice.
-const REQUEST_MAX: Duration = Duration::from_secs(120);
-
-/// Wait after a tracker could not be asked over HTTP or UDP, doubled with each time, and the longest.
-const UNREACHABLE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(900));
 
 /// Longest wait for offers to be made; the announce goes with those that are there then.
 pub(super) const GATHER_MAX: Duration = Duration::from_secs(3);
@@ -52,43 +52,19 @@ pub(super) struct Announcer {
     pub(super) entries: Vec<Entry>,
     /// Announces made since anybody was last there to give what is missing.
     lonely: usize,
+    /// Announces made with few connections since the torrent took part.
+    thin: usize,
 }
 
-/// One tracker of a torrent.
-#[derive(Debug)]
-pub(super) struct Entry {
-    url: String,
-    /// `None` where we cannot speak to it.
-    pub(super) tracker: Option<TrackerId>,
-    /// It is asked over HTTP or UDP.
-    pub(super) requested: bool,
-    /// Its socket is open, or it answered when last asked.
-    connected: bool,
-    next: Option<Instant>,
-    /// Offers are being made for an announce, which waits for them until then.
-    pub(super) gather_until: Option<Instant>,
-    /// Offers that the announce is to carry.
-    pub(super) wanted: usize,
-    /// It knows on its present socket that we are here.
-    told: bool,
-    completed: bool,
-    /// Since when a reply is waited for.
-    awaiting: Option<Instant>,
-    sent_at: Instant,
-    interval: Duration,
-    /// It wants no announce before that has passed, unless an event is told.
-    least: Duration,
-    refusals: u32,
-    /// Times in a row that it could not be asked.
-    failures: u32,
-    /// The last announce over HTTP or UDP: its number, and what it told.
-    number: u32,
-    event: Event,
-    state: TrackerState,
-    seeds: Option<u32>,
-    leechers: Option<u32>,
-    message: Option<String>,
-    tracker_id: Option<String>,
+/// How much a torrent wants to meet others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Nobody is there to give what is missing.
+    Any,
+    /// Some are, of more that could be.
+    More,
+    /// As many as are of use.
+    Nobody,
 }
 
 /// What an announce says of our progress.
@@ -122,31 +98,7 @@ impl Announcer {
         if known || self.entries.len() >= limits::TRACKERS_PER_TORRENT {
             return false;
         }
-        let requested = tracker.is_some() && !has_socket(url);
-        self.entries.push(Entry {
-            url: url.to_owned(),
-            tracker,
-            requested,
-            connected,
-            next: (connected || requested).then_some(now),
-            gather_until: None,
-            wanted: 0,
-            told: false,
-            completed: false,
-            awaiting: None,
-            sent_at: now,
-            interval: INTERVAL,
-            least: if requested { REQUEST_LEAST } else { Duration::ZERO },
-            refusals: 0,
-            failures: 0,
-            number: 0,
-            event: Event::Update,
-            state: if tracker.is_some() { TrackerState::Connecting } else { TrackerState::Unsupported },
-            seeds: None,
-            leechers: None,
-            message: None,
-            tracker_id: None,
-        });
+        self.entries.push(Entry::new(url, tracker, connected, now));
         true
     }
 
@@ -191,7 +143,7 @@ impl Announcer {
     }
 
     /// The tracker replied to an announce. Answers whether it knows nobody but us.
-    pub(super) fn replied(&mut self, tracker: TrackerId, reply: &AnnounceReply, needs_peers: bool) -> bool {
+    pub(super) fn replied(&mut self, tracker: TrackerId, reply: &AnnounceReply, need: Need) -> bool {
         let Some(entry) = self.of(tracker) else { return false };
         if let Some(seconds) = reply.interval {
             let (least, most) = INTERVAL_RANGE;
@@ -199,7 +151,7 @@ impl Announcer {
         }
         let regular = entry.sent_at + entry.interval;
         if entry.told {
-            let soon = needs_peers || entry.completed;
+            let soon = need != Need::Nobody || entry.completed;
             entry.next = Some(entry.next.filter(|_| soon).map_or(regular, |next| next.min(regular)));
         }
         entry.awaiting = None;
@@ -218,7 +170,7 @@ impl Announcer {
         tracker: TrackerId,
         number: u32,
         response: &AnnounceResponse,
-        needs_peers: bool,
+        need: Need,
     ) -> bool {
         let Some(entry) = self.of(tracker).filter(|entry| entry.number == number) else { return false };
         entry.connected = true;
@@ -240,7 +192,7 @@ impl Announcer {
             tracker_id: response.tracker_id.clone(),
             warning: response.warning.clone(),
         };
-        self.replied(tracker, &reply, needs_peers);
+        self.replied(tracker, &reply, need);
         true
     }
 
@@ -295,7 +247,7 @@ impl Announcer {
 
     /// The torrent takes part (again).
     pub(super) fn activate(&mut self, now: Instant) {
-        self.lonely = 0;
+        (self.lonely, self.thin) = (0, 0);
         for entry in self.entries.iter_mut().filter(|entry| entry.is_reachable()) {
             entry.next = Some(if entry.told { now.max(entry.sent_at + entry.least) } else { now });
         }
@@ -329,7 +281,7 @@ impl Announcer {
     pub(super) fn stop(&mut self, ctx: &mut Context, info_hash: InfoHash, stats: Stats) {
         for number in 0..self.entries.len() {
             if self.entries[number].told {
-                self.send(ctx, number, info_hash, Some(Event::Stopped), stats, Vec::new(), false);
+                self.send(ctx, number, info_hash, Some(Event::Stopped), stats, Vec::new(), Need::Nobody);
             }
             self.entries[number].silence();
         }
@@ -348,9 +300,14 @@ impl Announcer {
         event: Option<Event>,
         stats: Stats,
         offers: Vec<crate::tracker::ws::ClientOffer>,
-        needs_peers: bool,
+        need: Need,
     ) {
-        let lonely = self.lonely;
+        let often = |times: &[Duration], made: usize| times[made.min(times.len() - 1)];
+        let sooner = match need {
+            Need::Any => Some(often(&LONELY, self.lonely)),
+            Need::More => Some(often(&THIN, self.thin)),
+            Need::Nobody => None,
+        };
         let Some(entry) = self.entries.get_mut(number) else { return };
         let Some(tracker) = entry.tracker.filter(|_| entry.is_reachable()) else { return };
         let event = event.unwrap_or(match (entry.told, entry.completed) {
@@ -362,15 +319,10 @@ impl Announcer {
         entry.awaiting.get_or_insert(ctx.now);
         entry.gather_until = None;
         entry.sent_at = ctx.now;
-        let wait = if needs_peers {
-            entry.interval.min(LONELY[lonely.min(LONELY.len() - 1)].max(entry.least))
-        } else {
-            entry.interval
-        };
+        let wait = sooner.map_or(entry.interval, |sooner| entry.interval.min(sooner.max(entry.least)));
         entry.next = Some(ctx.now + wait);
-        if needs_peers {
-            self.lonely += 1;
-        }
+        self.lonely += usize::from(need == Need::Any);
+        self.thin += usize::from(need == Need::More);
         if entry.requested {
             return entry.request(ctx, tracker, info_hash, event, stats);
         }
@@ -441,103 +393,14 @@ impl Announcer {
         told.peek().is_none() || told.any(|others| others != (0, 0))
     }
 
+    /// Members besides us that the best informed tracker told of.
+    pub(super) fn members(&self, we_are_complete: bool) -> usize {
+        let told = self.entries.iter().filter_map(|entry| entry.others(we_are_complete));
+        told.map(|(seeds, leechers)| seeds + leechers).max().unwrap_or(0)
+    }
+
     /// Whether any tracker can be reached.
     pub(super) fn is_connected(&self) -> bool {
         self.entries.iter().any(|entry| entry.connected)
-    }
-}
-
-impl Entry {
-    /// Whether an announce is due, or waits for its offers.
-    pub(super) fn is_due(&self, now: Instant, known: bool) -> bool {
-        self.may_announce(known) && (self.gather_until.is_some() || self.next.is_some_and(|next| next <= now))
-    }
-
-    fn late_at(&self) -> Option<Instant> {
-        self.awaiting.map(|since| since + if self.requested { REQUEST_MAX } else { REPLY_MAX })
-    }
-
-    fn next_attempt(&self, retry: impl Fn(TrackerId) -> Option<Instant>) -> Option<Instant> {
-        if self.is_reachable() { self.next } else { self.tracker.and_then(retry) }
-    }
-
-    /// Whether it can be told something: its socket is open, or it needs none.
-    const fn is_reachable(&self) -> bool {
-        self.connected || self.requested
-    }
-
-    /// Whether its socket is open.
-    pub(super) const fn is_connected(&self) -> bool {
-        self.connected
-    }
-
-    /// Members besides us that it told of: seeds and leechers.
-    pub(super) fn others(&self, we_are_complete: bool) -> Option<(usize, usize)> {
-        let (seeds, leechers) = (self.seeds? as usize, self.leechers? as usize);
-        let (us_seed, us_leech) = if we_are_complete { (1, 0) } else { (0, 1) };
-        Some((seeds.saturating_sub(us_seed), leechers.saturating_sub(us_leech)))
-    }
-
-    /// For an answer to somebody's offer.
-    pub(super) const fn tracker_id(&self) -> Option<&String> {
-        self.tracker_id.as_ref()
-    }
-
-    /// Over HTTP and UDP one thing is told at a time.
-    const fn may_announce(&self, known: bool) -> bool {
-        let free = if self.requested { self.awaiting.is_none() } else { self.connected };
-        free && (known || self.told)
-    }
-
-    /// Announces over HTTP or UDP.
-    fn request(
-        &mut self,
-        ctx: &mut Context,
-        tracker: TrackerId,
-        info_hash: InfoHash,
-        event: Event,
-        stats: Stats,
-    ) {
-        self.number += 1;
-        self.event = event;
-        let request = AnnounceRequest {
-            info_hash,
-            peer_id: ctx.peer_id,
-            port: ctx.listen_port.unwrap_or(0),
-            uploaded: stats.uploaded,
-            downloaded: stats.downloaded,
-            left: stats.left,
-            event,
-            wanted: Some(if event == Event::Stopped { 0 } else { stats.wanted }),
-            key: ctx.tracker_key,
-            tracker_id: self.tracker_id.clone(),
-        };
-        let effect = Effect::Announce { url: self.url.clone(), request: Box::new(request) };
-        ctx.effect(info_hash, Job::Announce { tracker, number: self.number }, effect);
-    }
-
-    /// It could not be asked: what was to be told is told again, in a while.
-    fn failed(&mut self, now: Instant) {
-        let (first, longest) = UNREACHABLE;
-        self.awaiting = None;
-        self.connected = false;
-        self.state = TrackerState::Unreachable;
-        self.untell();
-        self.next = Some(now + (first * 2_u32.pow(self.failures.min(10))).min(longest));
-        self.failures += 1;
-    }
-
-    /// What was told last is not known there.
-    fn untell(&mut self) {
-        match self.event {
-            Event::Started => self.told = false,
-            Event::Completed => self.completed = true,
-            Event::Stopped | Event::Update | Event::Paused => {}
-        }
-    }
-
-    fn silence(&mut self) {
-        (self.told, self.awaiting, self.completed) = (false, None, false);
-        (self.next, self.gather_until) = (None, None);
     }
 }
