@@ -121,6 +121,9 @@ pub const UPLOAD_AHEAD: usize = 1024 * 1024;
 /// Most bytes in one read for a peer; adjacent requests are read together.
 pub const READ_LENGTH_MAX: u32 = 512 * 1024;
 
+/// Pieces on their way to peers that a seed keeps account of, so that each goes to one of them first.
+pub const PIECES_GIVEN_MAX: usize = 4_096;
+
 /// Bytes of control messages that may wait for one peer. A peer that takes so little for so long is closed.
 pub const CONTROL_QUEUED_MAX: usize = 4 * 1024 * 1024;
 

@@ -9,6 +9,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::ConnId;
+use crate::limits;
 use crate::time::Instant;
 
 /// How long a piece is kept for the peer that was last given a block of it.
@@ -45,6 +46,8 @@ pub(super) struct Spread {
     /// Those that have waited for long enough and are still to be read.
     waited: BTreeSet<(u32, ConnId)>,
     vain: BTreeMap<ConnId, u32>,
+    /// No request has waited for long enough before.
+    soonest: Option<Instant>,
 }
 
 impl Spread {
@@ -53,6 +56,7 @@ impl Spread {
         let Some(giving) = self.giving.get(&piece) else { return false };
         let tried = self.vain.get(&conn).is_some_and(|vain| *vain >= VAIN_MAX);
         if !tried && giving.to != conn && giving.until() > now {
+            self.soonest = [self.soonest, Some(giving.until())].into_iter().flatten().min();
             self.held.insert((piece, conn));
             return true;
         }
@@ -65,19 +69,24 @@ impl Spread {
 
     /// Blocks of this piece are read for `conn`.
     pub(super) fn given(&mut self, conn: ConnId, piece: u32, now: Instant) {
+        // Whoever gives so much at once has no uplink that others wait for.
+        if self.giving.len() >= limits::PIECES_GIVEN_MAX && !self.giving.contains_key(&piece) {
+            return;
+        }
         let giving = self.giving.entry(piece).or_insert(Giving { to: conn, at: now, passed: None });
         if giving.to == conn {
             giving.at = now;
         } else {
             // A third does not wait for the second as well.
-            giving.passed.get_or_insert(now);
+            self.passed(piece, now);
         }
     }
 
     /// A peer has this piece now.
     pub(super) fn passed(&mut self, piece: u32, now: Instant) {
-        if let Some(giving) = self.giving.get_mut(&piece) {
-            giving.passed.get_or_insert(now);
+        if let Some(giving) = self.giving.get_mut(&piece).filter(|giving| giving.passed.is_none()) {
+            giving.passed = Some(now);
+            self.soonest = self.soonest.map(|soonest| soonest.min(giving.until()));
         }
     }
 
@@ -86,6 +95,7 @@ impl Spread {
         self.giving.retain(|_, giving| giving.to != conn || giving.passed.is_some());
         self.held.retain(|(_, held)| *held != conn);
         self.waited.retain(|(_, waited)| *waited != conn);
+        self.reckon();
         self.held
             .iter()
             .filter(|(piece, _)| !self.giving.contains_key(piece))
@@ -99,18 +109,27 @@ impl Spread {
         self.stopped(conn)
     }
 
-    /// When a request that waits has waited for long enough.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.held.iter().filter_map(|(piece, _)| self.giving.get(piece)).map(Giving::until).min()
+    /// When a request that waits may have waited for long enough.
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        self.soonest
     }
 
     /// Whose requests have waited for long enough.
     pub(super) fn due(&mut self, now: Instant) -> Vec<ConnId> {
+        if self.soonest.is_none_or(|soonest| soonest > now) {
+            return Vec::new();
+        }
         let giving = &self.giving;
         let due = |piece: &u32| giving.get(piece).is_none_or(|giving| giving.until() <= now);
         let over: Vec<_> = self.held.extract_if(.., |(piece, _)| due(piece)).collect();
         self.waited.extend(&over);
+        self.reckon();
         over.into_iter().map(|(_, conn)| conn).collect()
+    }
+
+    fn reckon(&mut self) {
+        let until = self.held.iter().filter_map(|(piece, _)| self.giving.get(piece)).map(Giving::until);
+        self.soonest = until.min();
     }
 
     /// Forgets what is over, so that no more is remembered than is under way.
@@ -209,5 +228,14 @@ mod tests {
         assert_eq!(spread.due(at(2_000)), [SECOND]);
         spread.tidy(at(2_000));
         assert!(spread.giving.is_empty() && spread.held.is_empty() && spread.waited.is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_account_of_is_bounded() {
+        let mut spread = Spread::default();
+        let most = limits::PIECES_GIVEN_MAX as u32;
+        (0..=most).for_each(|piece| spread.given(FIRST, piece, at(0)));
+        assert!(spread.holds(SECOND, most - 1, at(1)));
+        assert!(!spread.holds(SECOND, most, at(1)));
     }
 }
