@@ -70,12 +70,17 @@ impl Torrent {
         let seeds: Vec<ConnId> =
             self.peers.values().filter(|peer| peer.counted_whole).map(|peer| peer.conn).collect();
         for conn in seeds {
-            let Some(peer) = self.peers.get_mut(&conn) else { continue };
-            let asked: Vec<_> = peer.pipeline.of_piece(piece).collect();
-            asked.iter().for_each(|block| peer.take_back(*block));
-            self.give_back(conn, &asked);
+            self.take_back(conn, piece);
             self.dirty.insert(conn);
         }
+    }
+
+    /// Takes back what a peer is asked for of a piece: it is for others.
+    fn take_back(&mut self, conn: ConnId, piece: PieceIndex) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let asked: Vec<_> = peer.pipeline.of_piece(piece).collect();
+        asked.iter().for_each(|block| peer.take_back(*block));
+        self.give_back(conn, &asked);
     }
 
     fn lost(&mut self, ctx: &Context, conn: ConnId, piece: PieceIndex) {
@@ -89,9 +94,7 @@ impl Torrent {
             peer.missing = peer.missing.saturating_sub(1);
             peer.set_interested(ctx.now, self.phase == Phase::Downloading && peer.missing > 0);
         }
-        let given_up: Vec<_> = peer.pipeline.of_piece(piece).collect();
-        given_up.iter().for_each(|block| peer.take_back(*block));
-        self.give_back(conn, &given_up);
+        self.take_back(conn, piece);
     }
 
     /// Both sides have everything: the connection is of no use.

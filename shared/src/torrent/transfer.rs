@@ -142,6 +142,7 @@ impl Torrent {
 
     /// Starts reads for a peer, and puts metadata that it asked for into its outbox.
     fn read_for(&mut self, ctx: &mut Context, conn: ConnId) {
+        let seeding = self.is_complete();
         let (Some(meta), Some(peer)) = (&self.meta, self.peers.get_mut(&conn)) else { return };
         while peer.outbox.block_bytes() < limits::SEND_MESSAGE_MAX
             && let Some(piece) = peer.metadata_wanted.pop_front()
@@ -160,7 +161,6 @@ impl Torrent {
         if !self.storage.is_open() {
             return;
         }
-        let seeding = matches!(self.phase, Phase::Complete | Phase::Seeding);
         let (spread, now, layout) = (&mut self.spread, ctx.now, meta.layout());
         let held = |spread: &mut Spread, piece| seeding && spread.holds(conn, piece, now);
         while let Some(read) = peer.upload.next_read(layout, &peer.outbox, |piece| held(spread, piece)) {
