@@ -23,6 +23,7 @@ pub mod picker;
 pub mod rate;
 pub mod rng;
 pub mod statistics;
+pub mod stun;
 pub mod text;
 pub mod time;
 pub mod torrent;

@@ -8,6 +8,7 @@ use clap::builder::BoolishValueParser;
 use peer::quantity;
 
 use crate::config::{CertificateSource, Config, FurtherPort, NetLimits, SeedConfig, TlsConfig};
+use crate::stun::StunArgs;
 use crate::swarm::Limits;
 
 /// The WebRTC library tells of every socket and candidate. Targets are prefixes: `rtc` is all of its crates, `rtc_ice` too.
@@ -34,6 +35,9 @@ pub struct Args {
     /// Address for announces over UDP (BEP 15): an address, `off`, or `auto` for the number of --listen if it is free.
     #[arg(long, value_name = "ADDRESS", default_value = "auto", env = "PIECEMEAL_LISTEN_UDP")]
     pub listen_udp: FurtherPort,
+
+    #[command(flatten)]
+    pub stun: StunArgs,
 
     /// Open no TLS port.
     #[arg(long, conflicts_with_all = ["listen_tls", "listen_tls_http1", "cert"])]
@@ -85,7 +89,7 @@ pub struct Args {
     #[arg(long)]
     pub lan: bool,
 
-    /// STUN or TURN server for the page: a URL (stun:host:3478) or an RTCIceServer object as JSON. May be repeated.
+    /// A further STUN or TURN server for the page: a URL (stun:host:3478) or an RTCIceServer object as JSON. May be repeated.
     #[arg(long = "ice-servers", value_name = "URL|JSON", value_parser = ice_server)]
     pub ice_servers: Vec<serde_json::Value>,
 
@@ -167,6 +171,7 @@ impl Args {
                 source,
             }),
             udp: self.listen_udp,
+            stun: self.stun.listen_stun,
             lan: self.lan,
             files: self.files,
             seed,

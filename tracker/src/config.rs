@@ -15,6 +15,8 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// Where peers announce over UDP.
     pub udp: FurtherPort,
+    /// Where browsers learn their public address: by itself where peers announce over UDP.
+    pub stun: FurtherPort,
     /// Listen on all addresses, whatever `listen` names; the ports stay.
     pub lan: bool,
     /// Directory that is served under `/files/`.
@@ -27,8 +29,8 @@ pub struct Config {
     pub private: Vec<PathBuf>,
     /// Serve the page from this directory rather than the one built into the program.
     pub page: Option<PathBuf>,
-    /// STUN and TURN servers that the page may use, as `RTCIceServer` objects. None unless configured: a LAN needs none,
-    /// and a third party must not learn who transfers what.
+    /// Further STUN and TURN servers that the page may use, as `RTCIceServer` objects. None unless configured: a third
+    /// party must not learn who transfers what.
     pub ice_servers: Vec<serde_json::Value>,
     /// Bounds of the swarm store.
     pub swarm: Limits,
@@ -182,6 +184,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tls: None,
             udp: FurtherPort::Auto,
+            stun: FurtherPort::Auto,
             lan: false,
             files: None,
             seed: None,

@@ -22,6 +22,7 @@ mod routes;
 mod seed;
 pub mod shutdown;
 mod state;
+pub mod stun;
 pub mod swarm;
 pub mod tls;
 
@@ -61,6 +62,7 @@ pub struct Running {
     address: SocketAddr,
     clear: TcpListener,
     udp: Option<UdpSocket>,
+    stun: Option<UdpSocket>,
     tls: Option<(TcpListener, Tls)>,
     tls_http1: Option<TcpListener>,
     state: Arc<AppState>,
@@ -87,7 +89,10 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
     let address = local(&clear, config.listen, "--listen")?;
     let udp = open_udp(&config, address)?;
     let udp_address = udp.as_ref().and_then(|socket| socket.local_addr().ok());
-    let mut ports = Ports { clear: address, tls: None, tls_http1: None, udp: udp_address };
+    let stun = stun::open(&config)?;
+    let stun_address = stun.as_ref().and_then(|socket| socket.local_addr().ok());
+    let mut ports =
+        Ports { clear: address, tls: None, tls_http1: None, udp: udp_address, stun: stun_address };
     let (mut tls, mut tls_http1) = (None, None);
     if let Some(TlsConfig { listen, http1, source }) = &config.tls {
         let listener = open(*listen, config.lan, "--listen-tls")?;
@@ -115,7 +120,7 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
         tasks: TaskTracker::new(),
     };
     let state = Arc::new(AppState::new(config, parts));
-    Ok(Running { address, clear, udp, tls, tls_http1, state })
+    Ok(Running { address, clear, udp, stun, tls, tls_http1, state })
 }
 
 impl Running {
@@ -139,6 +144,11 @@ impl Running {
         self.state.ports.udp
     }
 
+    /// Where browsers learn their public address, unless that is switched off.
+    pub fn stun_address(&self) -> Option<SocketAddr> {
+        self.state.stun_address()
+    }
+
     /// Where the tracker's own peer takes TCP connections.
     pub fn peers_address(&self) -> Option<SocketAddr> {
         self.state.seeder.as_ref().map(Seeder::listen)
@@ -157,7 +167,7 @@ impl Running {
     /// Serves until `ended` is ready, then lets connections finish: WebSockets get a close frame, requests their
     /// response. Returns whether all of them finished in time.
     pub async fn until(self, ended: impl Future<Output = ()>) -> bool {
-        let Self { clear, udp, tls, tls_http1, state, .. } = self;
+        let Self { clear, udp, stun, tls, tls_http1, state, .. } = self;
         let (tasks, shutdown) = (state.tasks.clone(), state.shutdown.clone());
         let shared =
             Shared::new(app::app(state.clone()), state.config.net.clone(), tasks.clone(), shutdown.clone());
@@ -171,6 +181,9 @@ impl Running {
         }
         if let Some(socket) = udp {
             tasks.spawn(frontend::udp::serve(socket, state.clone()));
+        }
+        if let Some(socket) = stun {
+            tasks.spawn(stun::serve(socket, state.clone()));
         }
         tasks.spawn(expire(state.clone()));
         tasks.spawn(seed::keep(state.clone()));

@@ -74,6 +74,9 @@ fn announcement(running: &Running, lan: bool) -> String {
     if let Some(address) = running.udp_address() {
         line("", &announce_url("udp", address));
     }
+    if let Some(address) = running.stun_address() {
+        line("STUN", &format!("at UDP port {}, named to the page", address.port()));
+    }
     if let Some(address) = running.peers_address() {
         line("seeding", &format!("the published files, to peers at TCP port {} too", address.port()));
     }

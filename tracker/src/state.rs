@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::compare::Transfers;
-use crate::config::Config;
+use crate::config::{Config, FurtherPort};
 use crate::files::Files;
 use crate::frontend::ws::outbox::Outboxes;
 use crate::frontend::{Gate, Traffic};
@@ -20,6 +20,7 @@ use crate::listener::address::PerAddress;
 use crate::page::Page;
 use crate::publication::Publication;
 use crate::seed::Seeder;
+use crate::stun::Stun;
 use crate::swarm::address::{Met, Reach};
 use crate::swarm::{Refusal, SocketId, Stats, Swarms};
 
@@ -35,6 +36,7 @@ pub(crate) struct AppState {
     /// How much each address may ask over HTTP and UDP.
     pub(crate) gate: Gate,
     pub(crate) traffic: Traffic,
+    pub(crate) stun: Stun,
     pub(crate) page: Page,
     pub(crate) files: Option<Files>,
     /// The same files as torrents.
@@ -66,6 +68,8 @@ pub(crate) struct Ports {
     /// TLS without HTTP/2.
     pub(crate) tls_http1: Option<SocketAddr>,
     pub(crate) udp: Option<SocketAddr>,
+    /// STUN's own port.
+    pub(crate) stun: Option<SocketAddr>,
 }
 
 /// Numbers, when they were counted, and how long that took.
@@ -103,6 +107,7 @@ impl AppState {
             sockets: PerAddress::new(config.net.sockets_per_address),
             gate: Gate::new(config.net.requests_per_second, config.net.request_burst),
             traffic: Traffic::default(),
+            stun: Stun::new(config.stun, &config.net),
             page,
             files,
             publication: Publication::default(),
@@ -148,6 +153,14 @@ impl AppState {
             seeder.introduce(ip, request, most, &mut met.peers);
         }
         Ok(met)
+    }
+
+    /// Where STUN is answered: on a port of its own, or on that of announces.
+    pub(crate) fn stun_address(&self) -> Option<SocketAddr> {
+        match self.config.stun {
+            FurtherPort::Off => None,
+            _ => self.ports.stun.or(self.ports.udp),
+        }
     }
 
     pub(crate) fn next_socket(&self) -> SocketId {

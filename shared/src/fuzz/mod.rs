@@ -4,6 +4,7 @@
 //! in another, a bound that is passed, two ways to the same thing that differ.
 
 mod engine;
+mod stun;
 mod trackers;
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use crate::wire::extension::{ExtendedHandshake, donthave};
 use crate::wire::{Framer, Handshake, Message, WireError, client_name};
 use crate::{id, limits, url};
 pub use engine::engine_ops;
+pub use stun::stun;
 pub use trackers::{tracker_http, tracker_udp};
 
 /// The body of one target.
@@ -34,6 +36,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("tracker_ws", tracker_ws),
     ("tracker_http", tracker_http),
     ("tracker_udp", tracker_udp),
+    ("stun", stun),
     ("engine_ops", engine_ops),
 ];
 

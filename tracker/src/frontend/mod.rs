@@ -8,4 +8,4 @@ pub(crate) mod udp;
 pub(crate) mod ws;
 
 pub(crate) use self::gate::Gate;
-pub(crate) use self::traffic::Traffic;
+pub(crate) use self::traffic::{Count, Traffic};

@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 
 use crate::state::AppState;
+use crate::{host, stun};
 
 /// `iceServers` as `RTCPeerConnection` takes them, the path of the tracker's WebSocket, the ports (null where there is
 /// none), the certificate's fingerprint and whether the tracker made it itself, whether `/files/` exists, and the version.
-pub(crate) async fn config(State(state): State<Arc<AppState>>) -> Json<Value> {
+pub(crate) async fn config(State(state): State<Arc<AppState>>, uri: Uri, headers: HeaderMap) -> Json<Value> {
     let ports = state.ports;
     let port = |address: Option<SocketAddr>| address.map(|address| address.port());
     Json(json!({
-        "iceServers": state.config.ice_servers,
+        "iceServers": ice_servers(&state, &uri, &headers),
         "announcePath": "/announce",
         "ports": {
             "clear": port(Some(ports.clear)),
@@ -29,4 +31,11 @@ pub(crate) async fn config(State(state): State<Arc<AppState>>) -> Json<Value> {
         "files": state.files.is_some(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
+}
+
+/// The tracker's own, under the host by which the page called it, and what the operator named beside. No third party's.
+fn ice_servers(state: &AppState, uri: &Uri, headers: &HeaderMap) -> Vec<Value> {
+    let own = state.stun_address().zip(host::host(uri, headers));
+    let own = own.and_then(|(address, host)| stun::url(host, address)).map(|url| json!({ "urls": url }));
+    own.into_iter().chain(state.config.ice_servers.iter().cloned()).collect()
 }

@@ -74,6 +74,8 @@ fn numbers(state: &AppState) -> Value {
         "connectsUdp": traffic.udp_connects.get(),
         "unprovenUdp": traffic.udp_unproven.get(),
         "garbageUdp": traffic.udp_garbage.get(),
+        "stunAnswered": state.stun.answered.get(),
+        "stunRefused": state.stun.refused.get(),
         "requestsPaced": traffic.paced.get(),
         "malformedRequests": state.malformed(),
         "filesSeeded": state.seeder.as_ref().map_or(0, Seeder::seeded),

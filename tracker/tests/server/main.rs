@@ -11,6 +11,7 @@ mod page;
 mod process;
 mod publication;
 mod seed;
+mod stun;
 mod support;
 mod tls;
 mod udp_announce;

@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use tracker::config::Config;
+use tracker::config::{Config, FurtherPort};
 
 use crate::support::{Server, header};
 
@@ -133,11 +133,13 @@ async fn a_page_that_was_not_built_says_how_to() {
 async fn the_page_is_told_what_it_must_know() {
     let server = Server::start(Config::default()).await;
     let config: Value = serde_json::from_slice(server.get("/config.json", &[]).await.body()).unwrap();
-    assert_eq!(config["iceServers"], json!([]));
+    let own = json!({"urls": format!("stun:localhost:{}", server.udp_address.unwrap().port())});
+    assert_eq!(config["iceServers"], json!([own]));
     assert_eq!(config["announcePath"], "/announce");
     assert_eq!(config["tlsPort"], Value::Null);
     let ice_servers = vec![json!({"urls": "stun:192.0.2.1:3478"})];
-    let server = Server::start(Config { ice_servers: ice_servers.clone(), ..Config::default() }).await;
+    let stun = FurtherPort::Off;
+    let server = Server::start(Config { ice_servers: ice_servers.clone(), stun, ..Config::default() }).await;
     let config: Value = serde_json::from_slice(server.get("/config.json", &[]).await.body()).unwrap();
     assert_eq!(config["iceServers"], json!(ice_servers));
 }

@@ -27,6 +27,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) udp_address: Option<SocketAddr>,
+    pub(crate) stun_address: Option<SocketAddr>,
     pub(crate) tls_address: Option<SocketAddr>,
     pub(crate) tls_http1_address: Option<SocketAddr>,
     pub(crate) fingerprint: Option<String>,
@@ -41,6 +42,7 @@ impl Server {
         Self {
             address: running.address(),
             udp_address: running.udp_address(),
+            stun_address: running.stun_address(),
             tls_address: running.tls_address(),
             tls_http1_address: running.tls_http1_address(),
             fingerprint: running.fingerprint().map(str::to_owned),

@@ -8,7 +8,7 @@ const LAYERS: [&[&str]; 8] = [
     &["engine"],
     &["torrent", "dht"],
     &["peer", "picker", "choker"],
-    &["wire", "metainfo", "tracker", "magnet"],
+    &["wire", "metainfo", "tracker", "magnet", "stun"],
     &["bencode"],
     &["bitfield", "rate", "statistics", "text", "units", "url"],
     &["address", "id", "layout"],

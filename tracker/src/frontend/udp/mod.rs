@@ -22,6 +22,7 @@ use tracing::{debug, warn};
 use self::connection::Connections;
 use crate::error::StartError;
 use crate::state::AppState;
+use crate::stun::is_stun;
 use crate::swarm::address::{Met, Reach};
 
 /// Longest reply: fits into one packet on every path (IPv6 promises 1 280 bytes, 48 of them headers).
@@ -116,6 +117,9 @@ impl Server<'_> {
         let (state, traffic) = (self.state, &self.state.traffic);
         let ip = remote.ip().to_canonical();
         let now = state.clock.now();
+        if is_stun(datagram) {
+            return state.stun.answer(now, datagram, remote, &mut self.reply);
+        }
         let Ok(Packet { transaction, request }) = Packet::parse(datagram) else {
             return traffic.udp_garbage.add();
         };
