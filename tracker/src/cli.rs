@@ -18,6 +18,14 @@ const LOG: &str = "info,webrtc=error,rtc=error";
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tracker", version, max_term_width = 100)]
 pub struct Args {
+    /// Read options from this TOML file too. What is typed or in the environment comes before what is in it.
+    #[arg(long, value_name = "FILE", env = "PIECEMEAL_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Print such a file with every option, its documentation and the value in force, and end.
+    #[arg(long)]
+    pub print_config: bool,
+
     /// Address of the clear port: page, tracker over WebSocket (any path) and HTTP (/announce, /scrape), /files/, /health,
     /// /stats.json. Port 0: any.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", env = "PIECEMEAL_LISTEN")]
@@ -40,19 +48,25 @@ pub struct Args {
     pub stun: StunArgs,
 
     /// Open no TLS port.
-    #[arg(long, conflicts_with_all = ["listen_tls", "listen_tls_http1", "cert"])]
+    #[arg(long, conflicts_with_all = ["listen_tls", "listen_tls_http1", "cert"], env = "PIECEMEAL_NO_TLS", value_parser = BoolishValueParser::new())]
     pub no_tls: bool,
 
     /// Certificate chain for the TLS port, PEM, the server's own first. Without it the tracker makes one.
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, value_name = "FILE", requires = "key", env = "PIECEMEAL_CERT")]
     pub cert: Option<PathBuf>,
 
     /// Private key of --cert, PEM.
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    #[arg(long, value_name = "FILE", requires = "cert", env = "PIECEMEAL_KEY")]
     pub key: Option<PathBuf>,
 
     /// Name for which the tracker's own certificate is to be good, besides this host's. May be repeated.
-    #[arg(long = "name", value_name = "NAME", conflicts_with = "cert")]
+    #[arg(
+        long = "name",
+        value_name = "NAME",
+        value_delimiter = ',',
+        conflicts_with = "cert",
+        env = "PIECEMEAL_NAME"
+    )]
     pub names: Vec<String>,
 
     /// Directory of the tracker's own, where it keeps its certificate [default: ~/.local/share/piecemeal].
@@ -60,7 +74,7 @@ pub struct Args {
     pub data: Option<PathBuf>,
 
     /// Serve this directory under /files/.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "PIECEMEAL_FILES")]
     pub files: Option<PathBuf>,
 
     /// Seed the files of --files too, over WebRTC and TCP, where they lie: at most 200 at once, those that were asked for
@@ -82,27 +96,28 @@ pub struct Args {
     pub seed_upload_limit: Option<u64>,
 
     /// Serve the page from this directory rather than the one built in.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "PIECEMEAL_PAGE")]
     pub page: Option<PathBuf>,
 
     /// Listen on all addresses, and print the one for neighbours with its QR code.
-    #[arg(long)]
+    #[arg(long, env = "PIECEMEAL_LAN", value_parser = BoolishValueParser::new())]
     pub lan: bool,
 
-    /// A further STUN or TURN server for the page: a URL (stun:host:3478) or an RTCIceServer object as JSON. May be repeated.
-    #[arg(long = "ice-servers", value_name = "URL|JSON", value_parser = ice_server)]
+    /// A further STUN or TURN server for the page: a URL (stun:host:3478) or an RTCIceServer object as JSON. May be repeated;
+    /// a JSON array holds several.
+    #[arg(long = "ice-servers", value_name = "URL|JSON", value_parser = ice_server, env = "PIECEMEAL_ICE_SERVERS")]
     pub ice_servers: Vec<serde_json::Value>,
 
     /// Seconds between two announces of one peer over WebSocket; over HTTP and UDP it is five times as long.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(5..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(5..=3600), env = "PIECEMEAL_INTERVAL")]
     pub interval: u32,
 
     /// Connections at once.
-    #[arg(long, value_name = "N", default_value_t = NetLimits::default().connections)]
+    #[arg(long, value_name = "N", default_value_t = NetLimits::default().connections, env = "PIECEMEAL_MAX_CONNECTIONS")]
     pub max_connections: usize,
 
     /// WebSockets of one address at once, 0 for no bound. Behind a reverse proxy all peers share its address.
-    #[arg(long, value_name = "N", default_value_t = NetLimits::default().sockets_per_address)]
+    #[arg(long, value_name = "N", default_value_t = NetLimits::default().sockets_per_address, env = "PIECEMEAL_SOCKETS_PER_ADDRESS")]
     pub sockets_per_address: usize,
 
     /// Announces and scrapes a second of one address over HTTP and UDP, 0 for no bound.
@@ -114,11 +129,11 @@ pub struct Args {
     pub members_per_address: usize,
 
     /// What is logged, as a filter of tracing's: `warn`, `debug`, `tracker=trace`.
-    #[arg(long, value_name = "FILTER", default_value = LOG, env = "RUST_LOG")]
+    #[arg(long, value_name = "FILTER", default_value = LOG, env = "PIECEMEAL_LOG")]
     pub log: String,
 
     /// Log one JSON object a line.
-    #[arg(long)]
+    #[arg(long, env = "PIECEMEAL_LOG_JSON", value_parser = BoolishValueParser::new())]
     pub log_json: bool,
 }
 
@@ -178,7 +193,7 @@ impl Args {
             names,
             private,
             page: self.page,
-            ice_servers: self.ice_servers,
+            ice_servers: flat(self.ice_servers),
             swarm: Limits {
                 interval,
                 member_timeout: interval * 3,
@@ -205,23 +220,41 @@ fn default_data() -> Option<PathBuf> {
 }
 
 fn ice_server(text: &str) -> Result<serde_json::Value, String> {
-    let is_url =
-        |url: &str| ["stun:", "stuns:", "turn:", "turns:"].iter().any(|scheme| url.starts_with(scheme));
-    if is_url(text) {
+    if is_ice_url(text) {
         return Ok(serde_json::json!({ "urls": text }));
     }
     let value: serde_json::Value = serde_json::from_str(text)
         .map_err(|_| "expected a URL like stun:host:3478, or a JSON object with `urls`".to_owned())?;
-    let urls = &value["urls"];
-    let known = match urls.as_array() {
-        Some(list) => !list.is_empty() && list.iter().all(|url| url.as_str().is_some_and(is_url)),
-        None => urls.as_str().is_some_and(is_url),
+    let known = match value.as_array() {
+        Some(servers) => servers.iter().all(is_ice_server),
+        None => is_ice_server(&value),
     };
     if known {
         Ok(value)
     } else {
         Err("expected `urls` with stun:, stuns:, turn: or turns: addresses".to_owned())
     }
+}
+
+fn is_ice_url(url: &str) -> bool {
+    ["stun:", "stuns:", "turn:", "turns:"].iter().any(|scheme| url.starts_with(scheme))
+}
+
+fn is_ice_server(value: &serde_json::Value) -> bool {
+    let urls = &value["urls"];
+    match urls.as_array() {
+        Some(list) => !list.is_empty() && list.iter().all(|url| url.as_str().is_some_and(is_ice_url)),
+        None => urls.as_str().is_some_and(is_ice_url),
+    }
+}
+
+/// One list, where an array that came as one value counts as its parts.
+fn flat(values: Vec<serde_json::Value>) -> Vec<serde_json::Value> {
+    let parts = |value| match value {
+        serde_json::Value::Array(parts) => parts,
+        one => vec![one],
+    };
+    values.into_iter().flat_map(parts).collect()
 }
 
 #[cfg(test)]
@@ -239,7 +272,12 @@ mod tests {
         assert_eq!(ice_server("stun:a:1").unwrap(), serde_json::json!({"urls": "stun:a:1"}));
         let turn = r#"{"urls": ["turn:a:1", "turns:b"], "username": "u", "credential": "c"}"#;
         assert_eq!(ice_server(turn).unwrap()["username"], "u");
-        for wrong in ["http://a", "{}", r#"{"urls": []}"#, r#"{"urls": "http://a"}"#, "[]", "7"] {
+        let several = format!(r#"[{turn}, {{"urls": "stun:c"}}]"#);
+        let arguments = ["tracker", "--no-tls", "--ice-servers", &several, "--ice-servers", "stun:d"];
+        let config = Args::try_parse_from(arguments).unwrap().into_config().unwrap();
+        assert_eq!(config.ice_servers.len(), 3);
+        assert_eq!(config.ice_servers[1]["urls"], "stun:c");
+        for wrong in ["http://a", "{}", r#"{"urls": []}"#, r#"{"urls": "http://a"}"#, "[7]", "7"] {
             assert!(ice_server(wrong).is_err(), "{wrong}");
         }
     }

@@ -20,6 +20,7 @@ mod page;
 mod publication;
 mod routes;
 mod seed;
+pub mod settings;
 pub mod shutdown;
 mod state;
 pub mod stun;

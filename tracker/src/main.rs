@@ -4,17 +4,33 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 use tracker::Running;
 use tracker::cli::Args;
 use tracker::lan;
+use tracker::settings::{self, Asked, SettingsError};
 use tracker::shutdown::Signals;
+
+/// Exit code for options that cannot be used, as clap has it.
+const USAGE: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match settings::read() {
+        Ok(Asked::Run(args)) => *args,
+        Ok(Asked::Print(text)) => {
+            // Whoever closed standard output has seen enough.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            return ExitCode::SUCCESS;
+        }
+        // Also what --help and --version print.
+        Err(SettingsError::CommandLine(error)) => error.exit(),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
     match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -147,3 +147,38 @@ fn neighbours_are_shown_a_code_to_scan() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn what_it_prints_as_configuration_it_can_be_started_with() {
+    let data = tempfile::tempdir().unwrap();
+    let printed = command(&data)
+        .args(["--print-config", "--listen", "127.0.0.1:0", "--no-tls", "--max-connections", "77"])
+        .env("PIECEMEAL_LISTEN_UDP", "off")
+        .output()
+        .unwrap();
+    assert!(printed.status.success());
+    let text = String::from_utf8(printed.stdout).unwrap();
+    for line in
+        ["listen = \"127.0.0.1:0\"", "listen-udp = \"off\"", "max-connections = 77", "#interval = 120"]
+    {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    let file = data.path().join("tracker.toml");
+    std::fs::write(&file, text).unwrap();
+    let tracker = Tracker::start(&["--config", file.to_str().unwrap()], "announce");
+    assert!(!tracker.lines.iter().any(|line| line.contains("over TLS")), "{:?}", tracker.lines);
+    tracker.signal("-TERM");
+    let (code, log) = tracker.ended();
+    assert_eq!(code, Some(0), "{log}");
+}
+
+#[test]
+fn a_wrong_configuration_says_where_it_is_wrong() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("tracker.toml");
+    std::fs::write(&file, "lan = true\nmax-conections = 7\n").unwrap();
+    let ended = command(&data).arg("--config").arg(&file).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.starts_with(&format!("error: {}:2: unknown key", file.display())), "{said}");
+}
