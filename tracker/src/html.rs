@@ -20,9 +20,22 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 
 /// A whole page; `title` is text, `body` is HTML.
 pub(crate) fn page(status: StatusCode, title: &str, body: &str) -> Response<Body> {
-    let title = escape(title);
+    described_page(status, title, "", body)
+}
+
+/// The same with a description of its contents, which is text, in front of everything else.
+pub(crate) fn described_page(
+    status: StatusCode,
+    title: &str,
+    description: &str,
+    body: &str,
+) -> Response<Body> {
+    let (title, mut description) = (escape(title), escape(description));
+    if !description.is_empty() {
+        description = format!("<meta name=\"description\" content=\"{description}\">");
+    }
     let text = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+        "<!doctype html><html lang=\"en\"><head>{description}\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title} · Piecemeal</title>\n\
          <style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}\n</main>\n</body>\n</html>\n"

@@ -51,6 +51,12 @@ impl Event {
     }
 }
 
+/// Whether who announces this has everything. `completed` says so whatever is said to be left: stock WebTorrent repeats the
+/// block that it made up while it had no metadata.
+pub const fn is_seed(left: Option<u64>, event: Event) -> bool {
+    matches!((left, event), (Some(0), _) | (_, Event::Completed))
+}
+
 /// An announce over HTTP or UDP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnnounceRequest {

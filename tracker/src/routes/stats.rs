@@ -33,7 +33,24 @@ pub(crate) async fn page(State(state): State<Arc<AppState>>, headers: HeaderMap)
         let _ = writeln!(rows, "<tr><td>{name}</td><td>{value}</td></tr>");
     }
     let head = "<thead><tr><th scope=\"col\">Number</th><th scope=\"col\">Value</th></tr></thead>";
-    html::page(StatusCode::OK, "Tracker", &format!("<table>\n{head}\n<tbody>\n{rows}</tbody>\n</table>"))
+    let body = format!("<table>\n{head}\n<tbody>\n{rows}</tbody>\n</table>");
+    html::described_page(StatusCode::OK, "Tracker", &summary(&numbers), &body)
+}
+
+/// One number a line, in the order of bittorrent-tracker's page, for who reads that page line by line.
+fn summary(numbers: &Value) -> String {
+    let mut summary = format!("{} torrents ({} active)", numbers["torrents"], numbers["activeTorrents"]);
+    for (name, field) in [
+        ("Connected peers", "peersAll"),
+        ("Peers that only seed", "peersSeederOnly"),
+        ("Peers that only leech", "peersLeecherOnly"),
+        ("Peers that do both", "peersSeederAndLeecher"),
+        ("IPv4 peers", "peersIPv4"),
+        ("IPv6 peers", "peersIPv6"),
+    ] {
+        let _ = write!(summary, "\n{name}: {}", numbers[field]);
+    }
+    summary
 }
 
 fn numbers(state: &AppState) -> Value {

@@ -259,7 +259,16 @@ async fn stats_have_the_field_names_of_the_reference() {
         assert_eq!(stats[name], value, "{name}");
     }
     let page = server.get("/stats", &[]).await;
-    assert!(String::from_utf8_lossy(page.body()).contains("<td>peersAll</td><td>2</td>"));
+    let page = String::from_utf8_lossy(page.body());
+    assert!(page.contains("<td>peersAll</td><td>2</td>"));
+    // Who reads the reference's page line by line finds the numbers where they are there.
+    let described = page.split_once("content=\"").unwrap().1.split_once('"').unwrap().0;
+    assert!(page.find(described) < page.find('\n'), "the first line is of this");
+    let numbers: Vec<_> = described.lines().skip(1).map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(
+        (described.lines().next(), numbers),
+        (Some("2 torrents (2 active)"), vec!["2", "1", "0", "1", "2", "0"])
+    );
     let json = server.get("/stats", &[("accept", "application/json")]).await;
     assert_eq!(serde_json::from_slice::<Value>(json.body()).unwrap()["peersAll"], 2);
 }

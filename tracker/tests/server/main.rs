@@ -4,6 +4,7 @@
 
 mod announce;
 mod compare;
+mod conformance;
 mod connections;
 mod files;
 mod http_announce;

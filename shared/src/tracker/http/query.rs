@@ -13,7 +13,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// What is wrong with a query. The texts of the first three are those of bittorrent-tracker.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    /// No info_hash of twenty bytes.
+    /// No info_hash of twenty bytes, or of 32 (v2).
     #[error("invalid info_hash")]
     InfoHash,
     /// No peer_id of twenty bytes.
@@ -115,8 +115,10 @@ pub fn parse_announce(query: &str) -> Result<HttpAnnounce, QueryError> {
     };
     let tracker_id = fields.bytes("trackerid").filter(|id| id.len() <= limits::TRACKER_ID_MAX);
     let request = AnnounceRequest {
-        info_hash: InfoHash(fields.twenty("info_hash").ok_or(QueryError::InfoHash)?),
-        peer_id: PeerId(fields.twenty("peer_id").ok_or(QueryError::PeerId)?),
+        info_hash: fields.bytes("info_hash").and_then(|bytes| hash(&bytes)).ok_or(QueryError::InfoHash)?,
+        peer_id: PeerId(
+            fields.bytes("peer_id").and_then(|id| id.as_ref().try_into().ok()).ok_or(QueryError::PeerId)?,
+        ),
         port: port?,
         uploaded: fields.number("uploaded").unwrap_or(0),
         downloaded: fields.number("downloaded").unwrap_or(0),
@@ -146,7 +148,7 @@ pub fn parse_scrape(query: &str) -> Result<Vec<InfoHash>, QueryError> {
         if hashes.len() == limits::SCRAPE_HASHES_MAX {
             return Err(QueryError::TooMany);
         }
-        hashes.push(InfoHash(unescape(value).as_ref().try_into().map_err(|_| QueryError::InfoHash)?));
+        hashes.push(hash(&unescape(value)).ok_or(QueryError::InfoHash)?);
     }
     Ok(hashes)
 }
@@ -186,13 +188,16 @@ impl<'a> Fields<'a> {
         self.text(name).map(unescape)
     }
 
-    fn twenty(self, name: &str) -> Option<[u8; 20]> {
-        self.bytes(name)?.as_ref().try_into().ok()
-    }
-
     fn number(self, name: &str) -> Option<u64> {
         self.text(name)?.parse().ok()
     }
+}
+
+/// The swarm that these bytes name. That of a v2 info-hash has the first 20 of its 32 bytes as name (BEP 52); clients are to cut
+/// it themselves, and some do not.
+fn hash(bytes: &[u8]) -> Option<InfoHash> {
+    let named = if bytes.len() == 32 { bytes.get(..20)? } else { bytes };
+    named.try_into().ok().map(InfoHash)
 }
 
 /// The bytes that a value stands for. `+` is a space, as in forms: whoever means `+` escapes it.
@@ -260,6 +265,15 @@ mod tests {
         let read = parse_announce(&query).unwrap();
         assert_eq!(read.request.peer_id, PeerId(*b"          +         "));
         assert_eq!((read.request.left, read.request.wanted, read.compact), (None, None, false));
+    }
+
+    #[test]
+    fn a_v2_info_hash_names_the_swarm_of_its_first_twenty_bytes() {
+        let whole = format!("{HASH}{}", "%00".repeat(12));
+        let query = format!("info_hash={whole}&peer_id={}&port=1", "a".repeat(20));
+        assert_eq!(parse_announce(&query).unwrap().request.info_hash, BYTES);
+        assert_eq!(parse_scrape(&format!("info_hash={whole}")), Ok(vec![BYTES]));
+        assert_eq!(parse_scrape(&format!("info_hash={whole}a")), Err(QueryError::InfoHash));
     }
 
     #[test]

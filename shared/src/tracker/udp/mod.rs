@@ -40,7 +40,7 @@ pub enum UdpError {
     #[error("expected the protocol id {expected:#x}, got {0:#x}", expected = PROTOCOL_ID)]
     Protocol(u64),
     /// An announce whose event is none.
-    #[error("expected an event from 0 to 3, got {0}")]
+    #[error("expected an event from 0 to 4, got {0}")]
     Event(u32),
     /// A scrape that names more than [`crate::limits::SCRAPE_HASHES_MAX`] swarms.
     #[error("expected at most {max} swarms, got {0}", max = crate::limits::SCRAPE_HASHES_MAX)]

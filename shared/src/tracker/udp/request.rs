@@ -30,7 +30,7 @@ pub enum UdpRequest {
         /// From the reply to a connect request, not older than a minute.
         connection: u64,
         /// What it says. The address field is written as 0 and not read: the tracker takes the packet's own. The protocol has
-        /// no [`Event::Paused`] and no unknown `left`; they are written as an update and [`LEFT_UNKNOWN`].
+        /// no unknown `left`; it is written as [`LEFT_UNKNOWN`].
         request: Box<AnnounceRequest>,
         /// Path and query of the announce URL (BEP 41), empty if it has none; at most [`limits::URL_MAX`] bytes.
         url_data: Vec<u8>,
@@ -110,6 +110,8 @@ fn announce(reader: &mut Reader<'_>) -> Result<AnnounceRequest, UdpError> {
         1 => Event::Completed,
         2 => Event::Started,
         3 => Event::Stopped,
+        // Not in BEP 15; libtorrent and bittorrent-tracker agree on it for BEP 21.
+        4 => Event::Paused,
         other => return Err(UdpError::Event(other)),
     };
     Ok(AnnounceRequest {
@@ -128,10 +130,11 @@ fn announce(reader: &mut Reader<'_>) -> Result<AnnounceRequest, UdpError> {
 
 fn write_announce(out: &mut Vec<u8>, request: &AnnounceRequest) {
     let event: u32 = match request.event {
-        Event::Update | Event::Paused => 0,
+        Event::Update => 0,
         Event::Completed => 1,
         Event::Started => 2,
         Event::Stopped => 3,
+        Event::Paused => 4,
     };
     out.extend_from_slice(&request.info_hash.0);
     out.extend_from_slice(&request.peer_id.0);
@@ -254,8 +257,8 @@ mod tests {
         assert_eq!(Packet::parse(&with(2, 16 + 75 * 20)), Err(UdpError::TooMany(75)));
         assert_eq!(Packet::parse(&with(3, 16)), Err(UdpError::Action(3)));
         let mut event = with(1, 98);
-        event[83] = 4;
-        assert_eq!(Packet::parse(&event), Err(UdpError::Event(4)));
+        event[83] = 5;
+        assert_eq!(Packet::parse(&event), Err(UdpError::Event(5)));
     }
 
     proptest! {
@@ -263,7 +266,9 @@ mod tests {
         fn an_announce_survives(
             ids: ([u8; 20], [u8; 20]), numbers: (u64, u64, u64, u64), port: u16, key: u32, transaction: u32,
             wanted in prop::option::of(0..=i32::MAX as u32), url_data in prop::collection::vec(any::<u8>(), 0..600),
-            event in prop::sample::select(vec![Event::Update, Event::Started, Event::Completed, Event::Stopped]),
+            event in prop::sample::select(vec![
+                Event::Update, Event::Started, Event::Completed, Event::Stopped, Event::Paused,
+            ]),
         ) {
             let (uploaded, downloaded, left, connection) = numbers;
             let request = Box::new(AnnounceRequest {
