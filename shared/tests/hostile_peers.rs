@@ -7,6 +7,7 @@ use shared::engine::{Input, Phase};
 use shared::limits;
 use shared::peer::CloseReason;
 use shared::rng::Rng;
+use shared::tracker::ws::Json;
 use shared::wire::extension::metadata::MetadataMessage;
 use shared::wire::extension::{ExtendedHandshake, Ids};
 use shared::wire::{Handshake, Message, Request, WireError};
@@ -357,16 +358,11 @@ fn a_banned_or_known_peer_is_not_answered() {
     let hash = share.meta.info_hash();
     let _first = Stranger::shaken(&mut world, host, hash, 1);
     let answers = world.hosts[host].answers.len();
-    let offer =
-        serde_json::value::RawValue::from_string(r#"{"type":"offer","sdp":"x"}"#.to_owned()).expect("JSON");
+    let offer = Json::parse(r#"{"type":"offer","sdp":"x"}"#).expect("JSON");
     for name in [[1; 20], world.hosts[host].engine.peer_id().0] {
         let peer_id = shared::id::PeerId(name);
-        let offer = shared::tracker::ws::Response::Offer {
-            info_hash: hash,
-            peer_id,
-            offer_id: "x".into(),
-            offer: offer.clone(),
-        };
+        let offer =
+            shared::tracker::ws::Response::Offer { info_hash: hash, peer_id, offer_id: "x".into(), offer };
         let tracker = *world.hosts[host].sockets.keys().next().expect("a tracker");
         world.input(host, Input::TrackerMessage { tracker, text: offer.to_json() });
     }
@@ -507,8 +503,7 @@ fn a_connection_that_gave_something_is_not_replaced_by_one_that_takes_its_name()
     let mut first = Stranger::connect(&mut world, host, hash, 255);
     // An offer of ours is answered under the same name.
     let (_, announce) = world.tracker.announces.last().expect("announced").clone();
-    let answer =
-        serde_json::value::RawValue::from_string(r#"{"type":"answer","sdp":"answer 0 0"}"#.to_owned());
+    let answer = Json::parse(r#"{"type":"answer","sdp":"answer 0 0"}"#);
     let response = shared::tracker::ws::Response::Answer {
         info_hash: hash,
         peer_id: name,

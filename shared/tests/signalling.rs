@@ -125,7 +125,7 @@ fn all_torrents_announce_again_after_a_reconnect() {
     assert_eq!(world.hosts[host].connects.len(), 2);
     for share in &shares {
         let again = &world.tracker.announces[before..];
-        let started = |(_, announce): &&(usize, ws::Announce)| {
+        let started = |(_, announce): &&(usize, ws::Announce<'_>)| {
             announce.info_hash == share.meta.info_hash() && announce.event == ws::Event::Started
         };
         assert_eq!(again.iter().filter(started).count(), 1);

@@ -23,6 +23,7 @@ mod seed;
 pub mod settings;
 pub mod shutdown;
 mod state;
+mod store;
 pub mod stun;
 pub mod swarm;
 pub mod tls;
@@ -55,8 +56,8 @@ const OPEN_FILES_RESERVE: u64 = 128;
 /// How long the tracker's own peer may take to end.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(3);
 
-/// How often swarms are looked through for silent members. Only memory depends on it.
-const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
+/// How often swarms are looked through for silent members, a part of them each time.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A tracker whose ports are open.
 pub struct Running {
@@ -213,7 +214,7 @@ async fn expire(state: Arc<AppState>) {
             _ = ticks.tick() => {}
         }
         let now = state.clock.now();
-        state.swarms.lock().expire(now);
+        state.swarms.expire(now);
     }
 }
 

@@ -20,17 +20,18 @@ use crate::listener::address::PerAddress;
 use crate::page::Page;
 use crate::publication::Publication;
 use crate::seed::Seeder;
+use crate::store::Store;
 use crate::stun::Stun;
-use crate::swarm::address::{Met, Reach};
-use crate::swarm::{Refusal, SocketId, Stats, Swarms};
+use crate::swarm::address::{Found, Met, Reach};
+use crate::swarm::{Refusal, SocketId, Stats};
 
 /// State of a running tracker.
 #[derive(Debug)]
 pub(crate) struct AppState {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
-    /// One lock for all swarms: a request holds it for microseconds, and texts are read and written outside of it.
-    pub(crate) swarms: Mutex<Swarms>,
+    /// Texts are read and written outside of its locks.
+    pub(crate) swarms: Store,
     pub(crate) outboxes: Outboxes,
     pub(crate) sockets: PerAddress,
     /// How much each address may ask over HTTP and UDP.
@@ -102,7 +103,7 @@ impl AppState {
             parts;
         Self {
             clock: Clock(Instant::now()),
-            swarms: Mutex::new(Swarms::new(config.swarm.clone(), Rng::from_seed(seed))),
+            swarms: Store::new(&config.swarm, &Rng::from_seed(seed)),
             outboxes: Outboxes::default(),
             sockets: PerAddress::new(config.net.sockets_per_address),
             gate: Gate::new(config.net.requests_per_second, config.net.request_burst),
@@ -139,18 +140,18 @@ impl AppState {
         ports.into_iter().filter_map(origin).collect()
     }
 
-    /// An announce over HTTP or UDP, see [`Swarms::announce_address`]; the tracker's own peer is introduced as well.
+    /// An announce over HTTP or UDP, see [`crate::swarm::Swarms::announce_address`]; the tracker's own peer is introduced as well.
     pub(crate) fn announced(
         &self,
+        now: shared::time::Instant,
         ip: IpAddr,
         request: &AnnounceRequest,
-        reach: Reach,
-        most: usize,
+        (reach, most): (Reach, usize),
+        found: &mut Found,
     ) -> Result<Met, Refusal> {
-        let now = self.clock.now();
-        let mut met = self.swarms.lock().announce_address(now, ip, request, reach, most)?;
+        let met = self.swarms.announce_address(now, ip, request, (reach, most), found)?;
         if let Some(seeder) = &self.seeder {
-            seeder.introduce(ip, request, most, &mut met.peers);
+            seeder.introduce(ip, request, most, found);
         }
         Ok(met)
     }
@@ -178,7 +179,7 @@ impl AppState {
         if let Some(recent) = counted.as_ref().filter(|last| at - last.at < last.took * COUNTING_SHARE) {
             return recent.stats.clone();
         }
-        let stats = Arc::new(self.swarms.lock().stats());
+        let stats = Arc::new(self.swarms.stats());
         *counted = Some(Counted { stats: stats.clone(), at, took: at.elapsed() });
         stats
     }

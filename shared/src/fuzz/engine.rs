@@ -15,7 +15,7 @@ use crate::metainfo::Metainfo;
 use crate::metainfo::builder::Builder;
 use crate::time::{Instant, UnixTime};
 use crate::tracker::AnnounceResponse;
-use crate::tracker::ws::Response;
+use crate::tracker::ws::{Json, Response};
 use crate::wire::{Handshake, Message, Request};
 
 /// Outputs of one drain. The engine answers each input with a bounded number of them.
@@ -254,12 +254,11 @@ impl Run {
 
     fn offer(&mut self, bytes: &mut Source<'_>) {
         self.strangers = self.strangers.wrapping_add(1);
-        let sdp = r#"{"type":"offer","sdp":"v=0"}"#.to_owned();
-        let Ok(offer) = serde_json::value::RawValue::from_string(sdp) else { return };
+        let Ok(offer) = Json::parse(r#"{"type":"offer","sdp":"v=0"}"#) else { return };
         let response = Response::Offer {
             info_hash: self.torrents[bytes.small() % 2],
             peer_id: PeerId([self.strangers; 20]),
-            offer_id: "o".to_owned(),
+            offer_id: "o".into(),
             offer,
         };
         self.on_tracker(bytes, |tracker| Input::TrackerMessage { tracker, text: response.to_json() });

@@ -263,7 +263,7 @@ pub fn tracker_ws(data: &[u8]) {
 }
 
 /// Whatever a stranger put into it, what the tracker sends is JSON that a peer can take apart.
-fn check_json(response: &Response) -> String {
+fn check_json(response: &Response<'_>) -> String {
     let json = response.to_json();
     let read: Result<serde::de::IgnoredAny, _> = serde_json::from_str(&json);
     assert!(read.is_ok(), "{json}");

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use shared::engine::Input;
 use shared::id::{ConnId, InfoHash, PeerId};
 use shared::peer::CloseReason;
-use shared::tracker::ws::Response;
+use shared::tracker::ws::{Json, Response};
 use shared::wire::extension::ExtendedHandshake;
 use shared::wire::{Framer, Handshake, Message, Reserved};
 
@@ -23,12 +23,12 @@ impl Stranger {
     /// Connects to an engine through its tracker; nothing is said yet.
     pub fn connect(world: &mut World, host: usize, torrent: InfoHash, name: u8) -> Self {
         let peer_id = PeerId([name; 20]);
-        let offer = r#"{"type":"offer","sdp":"offer of a stranger"}"#.to_owned();
+        let offer = r#"{"type":"offer","sdp":"offer of a stranger"}"#;
         let response = Response::Offer {
             info_hash: torrent,
             peer_id,
-            offer_id: format!("offer {name}"),
-            offer: serde_json::value::RawValue::from_string(offer).expect("JSON"),
+            offer_id: format!("offer {name}").into(),
+            offer: Json::parse(offer).expect("JSON"),
         };
         let tracker = *world.hosts[host].sockets.keys().next().expect("a tracker");
         let before = world.hosts[host].answers.len();

@@ -9,7 +9,7 @@ pub struct Tracker {
     pub down: bool,
     /// Members: host, URL, peer id, complete.
     pub swarms: BTreeMap<InfoHash, Vec<Member>>,
-    pub announces: Vec<(usize, Announce)>,
+    pub announces: Vec<(usize, Announce<'static>)>,
     pub interval: Option<u32>,
     /// Refuses every announce with this; whether the info-hash is named.
     pub refuse: Option<(String, bool)>,
@@ -18,7 +18,7 @@ pub struct Tracker {
     pub mute: bool,
     /// Keeps the offers of the first announce until somebody else announces, so that both sides' offers cross.
     pub eager: bool,
-    kept: Vec<(PeerId, Vec<Offer>)>,
+    kept: Vec<(PeerId, Vec<Offer<'static>>)>,
 }
 
 pub struct Member {
@@ -34,6 +34,8 @@ impl Tracker {
         if self.mute {
             return Vec::new();
         }
+        // What it keeps is borrowed from the message, and it keeps all.
+        let text: &'static str = Box::leak(text.to_owned().into_boxed_str());
         match Request::parse(text).expect("a valid request") {
             Request::Announce(announce) => self.announce(host, url, announce),
             Request::Answer(answer) => {
@@ -53,7 +55,7 @@ impl Tracker {
         }
     }
 
-    fn announce(&mut self, host: usize, url: &str, announce: Announce) -> Vec<(usize, String)> {
+    fn announce(&mut self, host: usize, url: &str, announce: Announce<'static>) -> Vec<(usize, String)> {
         self.announces.push((host, announce.clone()));
         let Announce { info_hash, peer_id, left, event, offers } = announce;
         if let Some((reason, named)) = &self.refuse {

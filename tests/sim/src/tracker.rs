@@ -1,12 +1,13 @@
 //! The tracker's own swarm code behind simulated sockets.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use shared::id::TrackerId;
 use shared::rng::Rng;
 use shared::time::Instant;
 use shared::tracker::ws::Request;
-use tracker::swarm::{Family, Limits, Reply, SocketId, Swarms};
+use tracker::swarm::{Limits, Reply, SocketId, SocketTally, Swarms};
 
 /// One tracker and the sockets that are open to it.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Tracker {
         self.next += 1;
         self.sockets.insert(socket, (host, life, tracker));
         if let Some(swarms) = &mut self.swarms {
-            swarms.open(SocketId(socket), Family::V4);
+            swarms.open(SocketId(socket), Ipv4Addr::LOCALHOST.into(), &SocketTally::default());
         }
         socket
     }

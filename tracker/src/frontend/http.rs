@@ -14,7 +14,7 @@ use shared::tracker::http::{
 };
 
 use crate::state::AppState;
-use crate::swarm::address::{Met, Reach};
+use crate::swarm::address::{Found, Met, Reach};
 
 /// Most peers in one reply; qBittorrent asks for as many.
 const PEERS_MAX: usize = 200;
@@ -41,33 +41,34 @@ pub(crate) async fn scrape(
 fn announced(state: &AppState, remote: SocketAddr, query: &str) -> Vec<u8> {
     state.traffic.http_announces.add();
     let ip = remote.ip().to_canonical();
-    if !state.gate.admit(state.clock.now(), ip) {
+    let now = state.clock.now();
+    if !state.gate.admit(now, ip) {
         return too_many(state);
     }
     let announce = match parse_announce(query) {
         Ok(announce) => announce,
         Err(error) => return malformed(state, &error.to_string()),
     };
-    let met = state.announced(ip, &announce.request, Reach::Both, PEERS_MAX);
-    let Met { counts, interval, peers } = match met {
+    let mut found = Found::default();
+    found.clear(!announce.compact && !announce.no_peer_id);
+    let met = state.announced(now, ip, &announce.request, (Reach::Both, PEERS_MAX), &mut found);
+    let Met { counts, interval } = match met {
         Ok(met) => met,
         Err(refusal) => return encode_failure(&refusal.to_string(), None),
     };
-    let (peers, mut ids): (Vec<_>, Vec<_>) = peers.into_iter().unzip();
-    if announce.no_peer_id {
-        ids.clear();
-    }
     let response = AnnounceResponse {
         interval,
         min_interval: Some(interval / MIN_INTERVAL_PART),
         complete: Some(counts.complete),
         incomplete: Some(counts.incomplete),
-        peers,
+        peers: if announce.compact { Vec::new() } else { found.addresses().collect() },
         external_ip: Some(ip),
         tracker_id: None,
         warning: None,
     };
-    encode_announce(&response, if announce.compact { Peers::Compact } else { Peers::List(&ids) })
+    let ids: Vec<_> = found.ids().collect();
+    let runs = Peers::Runs { v4: &found.v4, v6: &found.v6 };
+    encode_announce(&response, if announce.compact { runs } else { Peers::List(&ids) })
 }
 
 fn scraped(state: &AppState, remote: SocketAddr, query: &str) -> Vec<u8> {
@@ -77,7 +78,7 @@ fn scraped(state: &AppState, remote: SocketAddr, query: &str) -> Vec<u8> {
     }
     match parse_scrape(query) {
         Ok(hashes) => {
-            let files = state.swarms.lock().scraped(&hashes);
+            let files = state.swarms.scraped(&hashes);
             let seconds = state.config.swarm.address_interval.as_secs();
             encode_scrape(&files, Some(u32::try_from(seconds).unwrap_or(u32::MAX)))
         }

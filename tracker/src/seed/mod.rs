@@ -25,6 +25,7 @@ pub(crate) use self::stock::Item;
 use self::stock::Stock;
 use crate::config::{Config, SeedConfig};
 use crate::error::StartError;
+use crate::swarm::address::Found;
 
 /// The tracker's own peer, and what it shares.
 #[derive(Debug)]
@@ -111,20 +112,13 @@ impl Seeder {
     }
 
     /// Puts this peer before the others whom the asker at `ip` is told, of whom there may be `most`.
-    pub(crate) fn introduce(
-        &self,
-        ip: IpAddr,
-        request: &AnnounceRequest,
-        most: usize,
-        peers: &mut Vec<(SocketAddr, PeerId)>,
-    ) {
+    pub(crate) fn introduce(&self, ip: IpAddr, request: &AnnounceRequest, most: usize, found: &mut Found) {
         let most = most.min(request.wanted.map_or(most, |wanted| wanted as usize));
         if !self.ask(&request.info_hash, request.peer_id, request.left, request.event) || most == 0 {
             return;
         }
         if let Some(address) = reach::address_for(ip, self.listen, self.outside) {
-            peers.truncate(most - 1);
-            peers.insert(0, (address, self.client.peer_id()));
+            found.put_first(address, self.client.peer_id(), most);
         }
     }
 

@@ -5,17 +5,19 @@
 //! what a client that starts anew does. Only leaving needs the same peer_id: a client that ends late does not end the
 //! membership of the one that began in its place. The `key` says nothing here, since aria2 draws a new one for each packet.
 
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
-use core::ops::RangeInclusive;
-use std::collections::BTreeMap;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use shared::id::{InfoHash, PeerId};
+use shared::rng::Rng;
 use shared::time::Instant;
 use shared::tracker::announce::{AnnounceRequest, Event};
+use shared::tracker::compact;
 
-use super::recency::{Recency, Slot};
-use super::torrent::{Counts, Torrent};
-use super::{Family, Refusal, Swarms, select};
+use super::index::Keys;
+use super::peers::{Entry, Peers, Second};
+use super::sweep::second;
+use super::torrent::{Counts, Torrent, TorrentSlot};
+use super::{Refusal, Swarms};
 
 /// Peers in the reply to an announce that asks for no number.
 const WANTED_DEFAULT: u32 = 50;
@@ -33,106 +35,166 @@ pub enum Reach {
     Both,
 }
 
-/// The reply to an announce.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The reply to an announce, besides the peers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Met {
     /// Members of both kinds.
     pub counts: Counts,
     /// Seconds until the next announce.
     pub interval: u32,
-    /// Others to connect to, none of them twice.
-    pub peers: Vec<(SocketAddr, PeerId)>,
 }
 
-/// An address with its port in 18 bytes; one of IPv4 is mapped into IPv6.
+/// Others to connect to, none of them twice, as compact lists have them (BEP 23, BEP 7). To be cleared and used again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Six bytes each.
+    pub v4: Vec<u8>,
+    /// Eighteen bytes each.
+    pub v6: Vec<u8>,
+    /// What they call themselves, in the same order; empty unless asked for.
+    pub v4_ids: Vec<PeerId>,
+    /// The same for those of IPv6.
+    pub v6_ids: Vec<PeerId>,
+    with_ids: bool,
+}
+
+impl Found {
+    /// Forgets what was found. `with_ids` says whether peer ids are wanted next.
+    pub fn clear(&mut self, with_ids: bool) {
+        let Self { v4, v6, v4_ids, v6_ids, .. } = self;
+        v4.clear();
+        v6.clear();
+        v4_ids.clear();
+        v6_ids.clear();
+        self.with_ids = with_ids;
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.v4.len() / compact::V4_LENGTH + self.v6.len() / compact::V6_LENGTH
+    }
+
+    /// Whether there is nobody.
+    pub const fn is_empty(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty()
+    }
+
+    /// Puts a peer before the others of its family, of whom so many go that there are `most`.
+    pub fn put_first(&mut self, address: SocketAddr, peer_id: PeerId, most: usize) {
+        let others = most.saturating_sub(1);
+        while self.len() > others {
+            let (run, ids, length) = match self.v6.is_empty() {
+                true => (&mut self.v4, &mut self.v4_ids, compact::V4_LENGTH),
+                false => (&mut self.v6, &mut self.v6_ids, compact::V6_LENGTH),
+            };
+            run.truncate(run.len() - length);
+            ids.truncate(run.len() / length);
+        }
+        match Endpoint::new(address.ip(), address.port()) {
+            Endpoint::V4(at) => put_first(&mut self.v4, &mut self.v4_ids, self.with_ids, at, peer_id),
+            Endpoint::V6(at) => put_first(&mut self.v6, &mut self.v6_ids, self.with_ids, at, peer_id),
+        }
+    }
+
+    /// What they call themselves, in the order of [`Self::addresses`].
+    pub fn ids(&self) -> impl Iterator<Item = PeerId> {
+        self.v4_ids.iter().chain(&self.v6_ids).copied()
+    }
+
+    /// Where they are, those of IPv4 first.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        let v4 = self.v4.chunks_exact(compact::V4_LENGTH);
+        v4.chain(self.v6.chunks_exact(compact::V6_LENGTH)).filter_map(compact::decode_one)
+    }
+}
+
+fn put_first<const N: usize>(
+    run: &mut Vec<u8>,
+    ids: &mut Vec<PeerId>,
+    with_ids: bool,
+    at: [u8; N],
+    peer_id: PeerId,
+) {
+    // One that is there goes, so that none is there twice.
+    if let Some(place) = run.as_chunks::<N>().0.iter().position(|known| *known == at) {
+        run.drain(place * N..(place + 1) * N);
+        if with_ids {
+            ids.remove(place);
+        }
+    }
+    run.splice(0..0, at);
+    if with_ids {
+        ids.insert(0, peer_id);
+    }
+}
+
+/// An address with its port, by family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Endpoint {
-    ip: [u8; 16],
-    port: u16,
+pub(super) enum Endpoint {
+    V4([u8; 6]),
+    V6([u8; 18]),
 }
 
 impl Endpoint {
-    fn new(ip: IpAddr, port: u16) -> Self {
-        let ip = match ip {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-            IpAddr::V6(v6) => v6,
-        };
-        Self { ip: ip.octets(), port }
-    }
-
-    fn ip(self) -> IpAddr {
-        Ipv6Addr::from(self.ip).to_canonical()
-    }
-
-    pub(super) fn family(self) -> Family {
-        if self.ip().is_ipv4() { Family::V4 } else { Family::V6 }
-    }
-
-    /// What one subscriber has: an IPv4 address, or an IPv6 network of 64 bits.
-    fn network(self) -> u128 {
-        let bits = u128::from_be_bytes(self.ip);
-        if self.ip().is_ipv4() { bits } else { bits & !u128::from(u64::MAX) }
-    }
-
-    /// All that is in its [`Endpoint::network`], and nothing of others.
-    fn neighbours(self) -> RangeInclusive<Self> {
-        let network = self.network();
-        // The network of `::1` is also where addresses of IPv4 are mapped to: there each is by itself.
-        let (first, last) = match network >> 64 {
-            0 => (self.ip, self.ip),
-            _ => (network.to_be_bytes(), (network | u128::from(u64::MAX)).to_be_bytes()),
-        };
-        Self { ip: first, port: 0 }..=Self { ip: last, port: u16::MAX }
+    pub(super) fn new(ip: IpAddr, port: u16) -> Self {
+        let mut bytes = [0; 18];
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => {
+                let mut v4 = [0; 6];
+                v4[..4].copy_from_slice(&ip.octets());
+                v4[4..].copy_from_slice(&port.to_be_bytes());
+                Self::V4(v4)
+            }
+            IpAddr::V6(ip) => {
+                bytes[..16].copy_from_slice(&ip.octets());
+                bytes[16..].copy_from_slice(&port.to_be_bytes());
+                Self::V6(bytes)
+            }
+        }
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    info_hash: InfoHash,
-    at: Endpoint,
+/// What is at an address.
+pub(super) trait At {
+    fn ip(&self) -> IpAddr;
+    fn is_loopback(&self) -> bool;
 }
 
-#[derive(Debug)]
-struct Member {
-    key: Key,
-    peer_id: PeerId,
+impl At for Entry<6> {
+    fn ip(&self) -> IpAddr {
+        let [a, b, c, d, _, _] = self.at;
+        Ipv4Addr::new(a, b, c, d).into()
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.at[0] == 127
+    }
+}
+
+impl At for Entry<18> {
+    fn ip(&self) -> IpAddr {
+        let ip = self.at.first_chunk::<16>().copied().unwrap_or_default();
+        Ipv6Addr::from(ip).into()
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.at[..15] == [0; 15] && self.at[15] == 1
+    }
+}
+
+/// One announce, as far as the peers of one family need to know.
+#[derive(Clone, Copy)]
+struct Asker<'a> {
+    ip: IpAddr,
+    endpoint: Endpoint,
+    request: &'a AnnounceRequest,
     seed: bool,
-    /// Index in the torrent's list of this family and role.
-    place: u32,
-    expires: Instant,
-}
-
-/// Everybody who is reached at an address.
-#[derive(Debug)]
-pub(super) struct Addresses {
-    members: Recency<Member>,
-    index: BTreeMap<Key, Slot>,
-    /// Memberships of each [`Endpoint::network`].
-    networks: BTreeMap<u128, u32>,
-}
-
-impl Addresses {
-    pub(super) const fn new() -> Self {
-        Self { members: Recency::new(), index: BTreeMap::new(), networks: BTreeMap::new() }
-    }
-
-    pub(super) const fn len(&self) -> usize {
-        self.members.len()
-    }
-
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.members.oldest().map(|(_, member)| member.expires)
-    }
-
-    /// Where each is, what it calls itself, and whether it seeds.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Endpoint, PeerId, bool)> {
-        self.members.iter().map(|member| (member.key.at, member.peer_id, member.seed))
-    }
+    now: Second,
 }
 
 impl Swarms {
-    /// An announce from `ip`, over HTTP or UDP, is answered with at most `most` peers. A peer without a port is introduced to
-    /// others but is no member: nobody could connect to it.
+    /// An announce from `ip`, over HTTP or UDP, is answered with at most `most` peers, put into `found`, which is to be clear. A peer
+    /// without a port is introduced to others but is no member: nobody could connect to it.
     ///
     /// # Errors
     ///
@@ -144,165 +206,235 @@ impl Swarms {
         request: &AnnounceRequest,
         reach: Reach,
         most: usize,
+        found: &mut Found,
     ) -> Result<Met, Refusal> {
         self.expire(now);
         self.counters.announces += 1;
-        let key = Key { info_hash: request.info_hash, at: Endpoint::new(ip, request.port) };
         let seed = request.left == Some(0) || (request.left.is_none() && request.event == Event::Completed);
+        let endpoint = Endpoint::new(ip, request.port);
+        let asker = Asker { ip: ip.to_canonical(), endpoint, request, seed, now: second(now) };
         let stays = request.event != Event::Stopped;
+        let mut slot = self.torrents.find(&self.keys, &request.info_hash);
         if !stays {
-            self.leave_address(&key, request);
-        } else if request.port != 0
-            && let Err(refusal) = self.join_address(now, key, request, seed)
-        {
-            self.counters.announces_refused += 1;
-            return Err(refusal);
-        }
-        let counts = self.counts(&key.info_hash);
-        let wanted = request.wanted.unwrap_or(WANTED_DEFAULT) as usize;
-        let wanted = if stays { wanted.min(most) } else { 0 };
-        let interval = u32::try_from(self.limits.address_interval.as_secs()).unwrap_or(u32::MAX);
-        let mut peers = self.meet(&key, seed, reach, wanted);
-        if seed && request.downloaded == 0 && request.uploaded == 0 {
-            for other in self.meet(&key, false, reach, wanted.min(WANTED_UNPROVEN)) {
-                if peers.len() < wanted.min(WANTED_UNPROVEN) && !peers.contains(&other) {
-                    peers.push(other);
+            if let Some(slot) = slot {
+                self.leave_address(slot, &asker);
+            }
+        } else if request.port != 0 {
+            match self.join_address(slot, &asker) {
+                Ok(joined) => slot = Some(joined),
+                Err(refusal) => {
+                    self.counters.announces_refused += 1;
+                    return Err(refusal);
                 }
             }
         }
-        Ok(Met { counts, interval, peers })
+        let interval = u32::try_from(self.limits.address_interval.as_secs()).unwrap_or(u32::MAX);
+        let torrent = slot.and_then(|slot| self.torrents.get(slot));
+        let Some(torrent) = torrent else { return Ok(Met { counts: Counts::default(), interval }) };
+        if stays {
+            let wanted = (request.wanted.unwrap_or(WANTED_DEFAULT) as usize).min(most);
+            meet(&mut self.rng, torrent, &asker, seed, reach, wanted, found);
+            if seed && request.downloaded == 0 && request.uploaded == 0 {
+                let wanted = wanted.min(WANTED_UNPROVEN);
+                meet(&mut self.rng, torrent, &asker, false, reach, wanted, found);
+            }
+        }
+        Ok(Met { counts: torrent.counts(), interval })
     }
 
     /// Puts the member into its swarm, or renews it.
-    fn join_address(
-        &mut self,
-        now: Instant,
-        key: Key,
-        request: &AnnounceRequest,
-        seed: bool,
-    ) -> Result<(), Refusal> {
-        let expires = now + self.limits.address_timeout;
-        let peer_id = request.peer_id;
-        if let Some(&slot) = self.addresses.index.get(&key) {
-            self.addresses.members.touch(slot);
-            let Some(member) = self.addresses.members.get_mut(slot) else { return Ok(()) };
-            (member.peer_id, member.expires) = (peer_id, expires);
-            if member.seed != seed {
-                let (was, place) = (core::mem::replace(&mut member.seed, seed), member.place);
-                self.leave_address_role(&key, place, was);
-                self.enter_address_role(key, slot, seed);
+    fn join_address(&mut self, slot: Option<TorrentSlot>, asker: &Asker<'_>) -> Result<TorrentSlot, Refusal> {
+        let timeout = Second::try_from(self.limits.address_timeout.as_secs()).unwrap_or(Second::MAX >> 2);
+        let expires = asker.now.saturating_add(timeout);
+        let (keys, rng) = (&self.keys, &mut self.rng);
+        if let Some(slot) = slot
+            && let Some(torrent) = self.torrents.get_mut(slot)
+        {
+            let known = match asker.endpoint {
+                Endpoint::V4(at) => {
+                    Some(&mut torrent.v4).and_then(|peers| renew(peers, keys, rng, at, asker, expires))
+                }
+                Endpoint::V6(at) => {
+                    torrent.v6.as_deref_mut().and_then(|peers| renew(peers, keys, rng, at, asker, expires))
+                }
+            };
+            if let Some(was_seed) = known {
+                if asker.request.event == Event::Completed && asker.seed && !was_seed {
+                    torrent.completed += 1;
+                }
+                return Ok(slot);
             }
-            return Ok(());
         }
-        self.admit_address(&key)?;
-        let member = Member { key, peer_id, seed, place: 0, expires };
-        let slot = self.addresses.members.insert(member);
-        self.addresses.index.insert(key, slot);
-        *self.addresses.networks.entry(key.at.network()).or_default() += 1;
-        self.enter_address_role(key, slot, seed);
-        Ok(())
+        self.admit_address(slot, asker)?;
+        let info_hash = asker.request.info_hash;
+        let slot = slot.unwrap_or_else(|| self.torrents.insert(&self.keys, info_hash));
+        let (keys, rng) = (&self.keys, &mut self.rng);
+        let Some(torrent) = self.torrents.get_mut(slot) else { return Ok(slot) };
+        let (peer_id, seed) = (asker.request.peer_id, asker.seed);
+        match asker.endpoint {
+            Endpoint::V4(at) => torrent.v4.insert(keys, rng, Entry::new(at, peer_id, 0, seed, expires)),
+            Endpoint::V6(at) => {
+                let peers = torrent.v6.get_or_insert_default();
+                peers.insert(keys, rng, Entry::new(at, peer_id, 0, seed, expires));
+            }
+        }
+        self.addresses += 1;
+        self.totals.address_joined();
+        self.totals.networks.joined(asker.ip, &info_hash);
+        Ok(slot)
     }
 
     /// Whether one more member is within bounds.
-    fn admit_address(&self, key: &Key) -> Result<(), Refusal> {
+    fn admit_address(&self, slot: Option<TorrentSlot>, asker: &Asker<'_>) -> Result<(), Refusal> {
         let limits = &self.limits;
-        let held = self.addresses.networks.get(&key.at.network()).map_or(0, |held| *held as usize);
+        let bound = limits.members_per_address;
         let half = limits.members.div_ceil(2);
-        if limits.members_per_address != 0 && held >= limits.members_per_address {
-            Err(Refusal::Address(limits.members_per_address))
-        } else if limits.members_per_address != 0 && self.crowds(key) {
+        let networks = &self.totals.networks;
+        // This machine has no share of a swarm: whoever runs hundreds of peers here crowds out nobody but themselves.
+        let crowds =
+            || networks.within(asker.ip, &asker.request.info_hash) as usize >= limits.peers_per_swarm;
+        if bound != 0 && networks.everywhere(asker.ip) as usize >= bound {
+            Err(Refusal::Address(bound))
+        } else if bound != 0 && !asker.ip.is_loopback() && crowds() {
             Err(Refusal::AddressInSwarm(limits.peers_per_swarm))
-        } else if self.torrents.get(&key.info_hash).map_or(0, Torrent::len) >= limits.members_per_torrent {
-            Err(Refusal::Swarm(limits.members_per_torrent))
-        } else if self.members.len() + self.addresses.len() >= limits.members {
-            Err(Refusal::Tracker(limits.members))
-        } else if self.addresses.len() >= half {
-            Err(Refusal::Addresses(half))
         } else {
-            Ok(())
+            self.admit_to(slot)?;
+            if self.totals.addresses() >= half { Err(Refusal::Addresses(half)) } else { Ok(()) }
         }
-    }
-
-    /// Whether the newcomer's network has its share of the swarm already. This machine has no share: whoever runs hundreds
-    /// of peers here crowds out nobody but themselves.
-    fn crowds(&self, key: &Key) -> bool {
-        if key.at.ip().is_loopback() {
-            return false;
-        }
-        let most = self.limits.peers_per_swarm;
-        let (first, last) = key.at.neighbours().into_inner();
-        let of = |at| Key { info_hash: key.info_hash, at };
-        self.addresses.index.range(of(first)..=of(last)).take(most).count() >= most
     }
 
     /// Ends the membership if it is the asker's.
-    fn leave_address(&mut self, key: &Key, request: &AnnounceRequest) {
-        let Some(&slot) = self.addresses.index.get(key) else { return };
-        if self.addresses.members.get(slot).is_some_and(|member| member.peer_id == request.peer_id) {
-            self.remove_address(slot);
+    fn leave_address(&mut self, slot: TorrentSlot, asker: &Asker<'_>) {
+        let Some(torrent) = self.torrents.get_mut(slot) else { return };
+        let (keys, peer_id) = (&self.keys, asker.request.peer_id);
+        let left = match asker.endpoint {
+            Endpoint::V4(at) => leave(&mut torrent.v4, keys, at, peer_id),
+            Endpoint::V6(at) => {
+                torrent.v6.as_deref_mut().is_some_and(|peers| leave(peers, keys, at, peer_id))
+            }
+        };
+        if left {
+            self.addresses -= 1;
+            self.totals.addresses_left(1);
+            self.totals.networks.left(asker.ip, &asker.request.info_hash);
+            self.torrents.drop_unused(&self.keys, slot);
         }
     }
 
-    pub(super) fn expire_addresses(&mut self, now: Instant) {
-        while let Some((slot, _)) = self.addresses.members.oldest().filter(|(_, m)| m.expires <= now) {
-            self.counters.members_expired += 1;
-            self.remove_address(slot);
-        }
+    /// Everybody who is reached at an address: which swarm, where, what it calls itself, whether it seeds, and for how many seconds
+    /// from `now` on it is a member without another announce.
+    pub fn addresses(&self, now: Instant) -> impl Iterator<Item = (InfoHash, SocketAddr, PeerId, bool, u32)> {
+        let now = second(now);
+        self.torrents.iter().flat_map(move |torrent| {
+            let v4 = torrent.v4.entries().iter().map(move |entry| told(entry, &entry.at, now));
+            let v6 = torrent.v6.iter().flat_map(|peers| peers.entries());
+            let v6 = v6.map(move |entry| told(entry, &entry.at, now));
+            let all = v4.chain(v6).flatten();
+            all.map(|(at, peer_id, seed, left)| (torrent.info_hash, at, peer_id, seed, left))
+        })
     }
+}
 
-    fn remove_address(&mut self, slot: Slot) {
-        let Some(member) = self.addresses.members.remove(slot) else { return };
-        self.addresses.index.remove(&member.key);
-        let network = member.key.at.network();
-        if let Some(held) = self.addresses.networks.get_mut(&network) {
-            *held -= 1;
-            if *held == 0 {
-                self.addresses.networks.remove(&network);
+fn told<const N: usize>(entry: &Entry<N>, at: &[u8], now: Second) -> Option<(SocketAddr, PeerId, bool, u32)> {
+    let address = compact::decode_one(at)?;
+    Some((address, entry.peer_id, entry.is_seed(), entry.expires().saturating_sub(now)))
+}
+
+/// Whether it seeded before; `None` if it is no member.
+fn renew<const N: usize>(
+    peers: &mut Peers<N>,
+    keys: &Keys,
+    rng: &mut Rng,
+    at: [u8; N],
+    asker: &Asker<'_>,
+    expires: Second,
+) -> Option<bool> {
+    let place = peers.find(keys, &at)?;
+    let was_seed = peers.get(place)?.is_seed();
+    peers.renew(keys, rng, place, Entry::new(at, asker.request.peer_id, 0, asker.seed, expires));
+    Some(was_seed)
+}
+
+fn leave<const N: usize>(peers: &mut Peers<N>, keys: &Keys, at: [u8; N], peer_id: PeerId) -> bool {
+    let place =
+        peers.find(keys, &at).filter(|place| peers.get(*place).is_some_and(|own| own.peer_id == peer_id));
+    place.inspect(|place| peers.remove(keys, *place)).is_some()
+}
+
+/// Up to `wanted` others in all, at random. Whoever is on this host only is told only to who is too.
+fn meet(
+    rng: &mut Rng,
+    torrent: &Torrent,
+    asker: &Asker<'_>,
+    seed: bool,
+    reach: Reach,
+    wanted: usize,
+    found: &mut Found,
+) {
+    let v6 = torrent.v6.as_deref();
+    let both = reach == Reach::Both;
+    match asker.endpoint {
+        Endpoint::V4(own) => {
+            pick(rng, &torrent.v4, asker, Some(&own), seed, wanted, found);
+            if let Some(v6) = v6.filter(|_| both) {
+                pick(rng, v6, asker, None, seed, wanted, found);
             }
         }
-        self.leave_address_role(&member.key, member.place, member.seed);
-        self.drop_if_empty(&member.key.info_hash);
-    }
-
-    fn enter_address_role(&mut self, key: Key, slot: Slot, seed: bool) {
-        let torrent = self.torrents.entry(key.info_hash).or_default();
-        let place = torrent.addresses_mut(key.at.family()).push(slot, seed);
-        if let Some(member) = self.addresses.members.get_mut(slot) {
-            member.place = place;
+        Endpoint::V6(own) => {
+            if let Some(v6) = v6 {
+                pick(rng, v6, asker, Some(&own), seed, wanted, found);
+            }
+            if both {
+                pick(rng, &torrent.v4, asker, None, seed, wanted, found);
+            }
         }
     }
+}
 
-    fn leave_address_role(&mut self, key: &Key, place: u32, seed: bool) {
-        let Some(torrent) = self.torrents.get_mut(&key.info_hash) else { return };
-        let moved = torrent.addresses_mut(key.at.family()).remove(place, seed);
-        if let Some(moved) = moved.and_then(|moved| self.addresses.members.get_mut(moved)) {
-            moved.place = place;
-        }
-    }
+/// Where peers of one family are put.
+trait Family<const N: usize> {
+    fn of(found: &mut Found) -> (&mut Vec<u8>, &mut Vec<PeerId>);
+}
 
-    /// Up to `wanted` others, at random. Whoever is on this host only is told only to who is too.
-    fn meet(&mut self, asker: &Key, seed: bool, reach: Reach, wanted: usize) -> Vec<(SocketAddr, PeerId)> {
-        let mut peers = Vec::new();
-        let Some(torrent) = self.torrents.get(&asker.info_hash) else { return peers };
-        let own = asker.at.family();
-        let other = match own {
-            Family::V4 => Family::V6,
-            Family::V6 => Family::V4,
-        };
-        let members = &self.addresses.members;
-        let local = asker.at.ip().is_loopback();
-        let acceptable = |slot: Slot| {
-            members.get(slot).is_some_and(|m| m.key.at != asker.at && (local || !m.key.at.ip().is_loopback()))
-        };
-        let families = [Some(own), (reach == Reach::Both).then_some(other)];
-        for family in families.into_iter().flatten() {
-            let (leeches, seeds) = torrent.addresses(family).candidates(seed);
-            let picked = select::pick(&mut self.rng, leeches, seeds, wanted - peers.len(), acceptable);
-            let met = picked.into_iter().filter_map(|slot| members.get(slot));
-            peers.extend(met.map(|m| (SocketAddr::new(m.key.at.ip(), m.key.at.port), m.peer_id)));
-        }
-        peers
+impl Family<6> for Entry<6> {
+    fn of(found: &mut Found) -> (&mut Vec<u8>, &mut Vec<PeerId>) {
+        (&mut found.v4, &mut found.v4_ids)
     }
+}
+
+impl Family<18> for Entry<18> {
+    fn of(found: &mut Found) -> (&mut Vec<u8>, &mut Vec<PeerId>) {
+        (&mut found.v6, &mut found.v6_ids)
+    }
+}
+
+fn pick<const N: usize>(
+    rng: &mut Rng,
+    peers: &Peers<N>,
+    asker: &Asker<'_>,
+    own: Option<&[u8; N]>,
+    seed: bool,
+    wanted: usize,
+    found: &mut Found,
+) where
+    Entry<N>: At + Family<N>,
+{
+    let (local, with_ids) = (asker.ip.is_loopback(), found.with_ids);
+    let wanted = wanted.saturating_sub(found.len());
+    let (out, ids) = Entry::<N>::of(found);
+    // Only a seed asks twice.
+    let again = !out.is_empty();
+    peers.pick(rng, seed, wanted, |entry| {
+        let told = Some(&entry.at) != own
+            && entry.expires() > asker.now
+            && (local || !entry.is_loopback())
+            && !(again && out.as_chunks::<N>().0.contains(&entry.at));
+        if told {
+            out.extend_from_slice(&entry.at);
+            ids.extend(with_ids.then_some(entry.peer_id));
+        }
+        told
+    });
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use shared::rng::Rng;
 use shared::tracker::ws;
 
-use super::super::{Limits, SocketId};
+use super::super::{Limits, SocketId, SocketTally};
 use super::*;
 
 const TORRENT: InfoHash = InfoHash([1; 20]);
@@ -32,14 +33,36 @@ fn at(seconds: u64) -> Instant {
     Instant::from_millis(seconds * 1_000)
 }
 
-fn ask(swarms: &mut Swarms, seconds: u64, ip: &str, request: &AnnounceRequest) -> Result<Met, Refusal> {
-    let met = swarms.announce_address(at(seconds), ip.parse().unwrap(), request, Reach::Both, 100);
+/// A reply with its peers.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    counts: Counts,
+    interval: u32,
+    peers: Vec<(SocketAddr, PeerId)>,
+}
+
+fn ask_for(
+    swarms: &mut Swarms,
+    now: Instant,
+    ip: IpAddr,
+    request: &AnnounceRequest,
+    (reach, most): (Reach, usize),
+) -> Result<Told, Refusal> {
+    let mut found = Found::default();
+    found.clear(true);
+    let met = swarms.announce_address(now, ip, request, reach, most, &mut found);
     check(swarms);
-    met
+    let Met { counts, interval } = met?;
+    assert_eq!(found.len(), found.addresses().count());
+    Ok(Told { counts, interval, peers: found.addresses().zip(found.ids()).collect() })
+}
+
+fn ask(swarms: &mut Swarms, seconds: u64, ip: &str, request: &AnnounceRequest) -> Result<Told, Refusal> {
+    ask_for(swarms, at(seconds), ip.parse().unwrap(), request, (Reach::Both, 100))
 }
 
 /// The peers told, as text, in order.
-fn peers(met: &Met) -> Vec<String> {
+fn peers(met: &Told) -> Vec<String> {
     let mut peers: Vec<_> = met.peers.iter().map(|(address, _)| address.to_string()).collect();
     peers.sort();
     peers
@@ -49,28 +72,33 @@ fn counts(complete: u32, incomplete: u32) -> Counts {
     Counts { complete, incomplete }
 }
 
-/// Every list agrees with every other.
+/// Every count agrees with every other.
 fn check(swarms: &Swarms) {
-    let addresses = &swarms.addresses;
-    let mut networks: BTreeMap<u128, u32> = BTreeMap::new();
-    for member in addresses.members.iter() {
-        let slot = addresses.index[&member.key];
-        let torrent = &swarms.torrents[&member.key.info_hash];
-        assert_eq!(torrent.addresses(member.key.at.family()).role(member.seed)[member.place as usize], slot);
-        *networks.entry(member.key.at.network()).or_default() += 1;
+    let mut members = 0;
+    for torrent in swarms.torrents.iter() {
+        let v4 = torrent.v4.entries().iter().map(At::ip);
+        let v6 = torrent.v6.iter().flat_map(|peers| peers.entries()).map(At::ip);
+        for ip in v4.chain(v6) {
+            members += 1;
+            assert!(swarms.totals.networks.within(ip, &torrent.info_hash) > 0);
+        }
+        assert!(torrent.v6.as_ref().is_none_or(|peers| peers.len() > 0));
     }
-    assert_eq!(networks, addresses.networks);
-    assert_eq!(addresses.index.len(), addresses.len());
-    let listed: usize = swarms.torrents.values().map(Torrent::len).sum();
-    assert_eq!(listed, addresses.len() + swarms.members.len());
-    assert!(swarms.torrents.values().all(|torrent| torrent.len() > 0));
+    assert_eq!(members, swarms.addresses);
+    assert_eq!(
+        (swarms.totals.addresses(), swarms.totals.members()),
+        (members, members + swarms.members.len())
+    );
+    let listed: usize = swarms.torrents.iter().map(Torrent::len).sum();
+    assert_eq!(listed, members + swarms.members.len());
+    assert!(swarms.torrents.iter().all(|torrent| torrent.len() > 0));
 }
 
 #[test]
 fn two_peers_are_told_of_each_other_and_not_of_themselves() {
     let mut swarms = swarms(Limits::default());
     let met = ask(&mut swarms, 0, "192.0.2.1", &request(1, 10, 0, Event::Started)).unwrap();
-    assert_eq!(met, Met { counts: counts(1, 0), interval: 600, peers: Vec::new() });
+    assert_eq!(met, Told { counts: counts(1, 0), interval: 600, peers: Vec::new() });
     let met = ask(&mut swarms, 0, "192.0.2.2", &request(2, 20, 5, Event::Started)).unwrap();
     assert_eq!(met.peers, [("192.0.2.1:10".parse().unwrap(), PeerId([1; 20]))]);
     let met = ask(&mut swarms, 0, "::ffff:192.0.2.1", &request(1, 10, 0, Event::Update)).unwrap();
@@ -105,11 +133,8 @@ fn who_has_moved_nothing_is_told_of_some_seeds_though_it_says_that_it_lacks_noth
 #[test]
 fn the_kinds_are_counted_together_and_never_introduced_to_each_other() {
     let mut swarms = swarms(Limits::default());
-    swarms.open(SocketId(1), Family::V4);
-    let offers = vec![ws::Offer {
-        offer_id: "x".to_owned(),
-        offer: serde_json::value::RawValue::from_string("{}".to_owned()).unwrap(),
-    }];
+    swarms.open(SocketId(1), Ipv4Addr::LOCALHOST.into(), &SocketTally::default());
+    let offers = vec![ws::Offer { offer_id: "x".into(), offer: ws::Json::parse("{}").unwrap() }];
     let announce = ws::Announce {
         info_hash: TORRENT,
         peer_id: PeerId([9; 20]),
@@ -139,14 +164,8 @@ fn a_reply_names_the_families_that_it_can() {
     ask(&mut swarms, 0, "192.0.2.1", &request(1, 10, 1, Event::Started)).unwrap();
     ask(&mut swarms, 0, "2001:db8::1", &request(2, 20, 1, Event::Started)).unwrap();
     let mut met = |ip: &str, reach, most| {
-        let met = swarms.announce_address(
-            at(0),
-            ip.parse().unwrap(),
-            &request(3, 30, 1, Event::Update),
-            reach,
-            most,
-        );
-        peers(&met.unwrap())
+        let asking = request(3, 30, 1, Event::Update);
+        peers(&ask_for(&mut swarms, at(0), ip.parse().unwrap(), &asking, (reach, most)).unwrap())
     };
     assert_eq!(met("192.0.2.3", Reach::OwnFamily, 9), ["192.0.2.1:10"]);
     assert_eq!(met("2001:db8::3", Reach::OwnFamily, 9), ["[2001:db8::1]:20"]);
@@ -193,7 +212,6 @@ fn a_membership_ends_by_its_own_word_or_by_silence() {
     let met = ask(&mut swarms, 3, "192.0.2.1", &stop).unwrap();
     assert_eq!(met.counts, counts(0, 0));
     ask(&mut swarms, 10, "192.0.2.1", &request(1, 10, 1, Event::Started)).unwrap();
-    assert_eq!(swarms.next_deadline(), Some(at(1_510)));
     swarms.expire(at(1_509));
     assert_eq!(swarms.counts(&TORRENT), counts(0, 1));
     swarms.expire(at(1_510));
@@ -263,7 +281,7 @@ fn the_choice_is_uniform_and_costs_what_is_told() {
     asking.wanted = Some(10);
     for _ in 0..8_000 {
         let ip = "192.0.2.2".parse().unwrap();
-        let met = swarms.announce_address(at(0), ip, &asking, Reach::Both, 100).unwrap();
+        let met = ask_for(&mut swarms, at(0), ip, &asking, (Reach::Both, 100)).unwrap();
         assert_eq!(met.peers.len(), 10);
         for (address, _) in met.peers {
             *told.entry(address.port()).or_default() += 1;
@@ -289,8 +307,7 @@ proptest! {
             let mut announce = request(host, port, left, events[event]);
             announce.info_hash = InfoHash([torrent; 20]);
             announce.wanted = Some(wanted);
-            let met = swarms.announce_address(at(now), ip, &announce, Reach::Both, 6);
-            check(&swarms);
+            let met = ask_for(&mut swarms, at(now), ip, &announce, (Reach::Both, 6));
             let Ok(met) = met else { continue };
             prop_assert!(met.peers.len() <= wanted.min(6) as usize);
             let mut told: Vec<_> = met.peers.iter().map(|(address, _)| *address).collect();
@@ -299,11 +316,12 @@ proptest! {
             told.dedup();
             prop_assert_eq!(told.len(), met.peers.len());
             for (address, peer_id) in met.peers {
-                let key = Key { info_hash: announce.info_hash, at: Endpoint::new(address.ip(), address.port()) };
-                let member = swarms.addresses.members.get(swarms.addresses.index[&key]).unwrap();
-                prop_assert_eq!(member.peer_id, peer_id);
-                prop_assert!(!(member.seed && left == 0));
-                prop_assert!(member.expires > at(now));
+                let mut all = swarms.addresses(at(now));
+                let member = all.find(|(hash, at, ..)| (*hash, *at) == (announce.info_hash, address));
+                let (_, _, known, seed, seconds) = member.unwrap();
+                prop_assert_eq!(known, peer_id);
+                prop_assert!(!(seed && left == 0));
+                prop_assert!(seconds > 0);
             }
         }
         swarms.expire(at(now) + Duration::from_secs(1_500));

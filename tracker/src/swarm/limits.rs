@@ -34,12 +34,12 @@ pub struct Limits {
     pub peers_per_swarm: usize,
     /// Members of one swarm.
     pub members_per_torrent: usize,
-    /// Members of all swarms together; about 250 bytes each, those reached by address about 170 and at most half of all: they
-    /// cost who announces them no connection.
+    /// Members of all swarms together; about 130 bytes each, those reached by address some 50 (IPv6: 60) in large swarms and 150 in
+    /// swarms of one, and at most half of all: they cost who announces them no connection.
     pub members: usize,
     /// Offers of one socket that wait for an answer: 200 torrents with ten offers each.
     pub pending_per_socket: u32,
-    /// Offers of all sockets that wait for an answer; the oldest gives way. About 250 bytes each.
+    /// Offers of all sockets that wait for an answer; the oldest gives way. About 60 bytes each.
     pub pending: usize,
     /// Torrents in one scrape reply; the reply stays far below the longest message.
     pub scrape: usize,
@@ -66,4 +66,30 @@ impl Default for Limits {
             scrape: 512,
         }
     }
+}
+
+/// Why somebody is not admitted. Each names the bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// [`Limits::members_per_socket`].
+    #[error("too many swarms on one connection: at most {0}")]
+    Socket(usize),
+    /// [`Limits::peer_ids_per_swarm`].
+    #[error("too many peer_ids of one connection in one swarm: at most {0}")]
+    PeerIds(usize),
+    /// [`Limits::members_per_address`].
+    #[error("too many peers of your address in all swarms: at most {0}")]
+    Address(usize),
+    /// [`Limits::peers_per_swarm`].
+    #[error("too many peers of your address in this swarm: at most {0}")]
+    AddressInSwarm(usize),
+    /// [`Limits::members_per_torrent`].
+    #[error("this swarm is full: at most {0} peers")]
+    Swarm(usize),
+    /// [`Limits::members`].
+    #[error("this tracker is full: at most {0} peers")]
+    Tracker(usize),
+    /// Half of [`Limits::members`].
+    #[error("this tracker is full: at most {0} peers over HTTP and UDP")]
+    Addresses(usize),
 }

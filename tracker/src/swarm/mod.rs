@@ -9,32 +9,47 @@
 //!
 //! Peers that announce over HTTP or UDP are members of the same swarms, reached at their addresses: see [`address`]. They
 //! are counted together with the others, but only introduced to their like, since neither kind can connect to the other.
+//!
+//! One [`Swarms`] is enough for a tracker. A host with several processors has several, made by [`Swarms::sharded`], each for
+//! a part of the torrents and behind a lock of its own; bounds of the whole are shared among them (`totals`).
 
 pub mod address;
+mod histogram;
+mod index;
 mod limits;
+mod networks;
 mod offers;
+mod peers;
 mod recency;
+mod relay;
 mod select;
 mod stats;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod torrent;
+mod totals;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use shared::id::{InfoHash, PeerId};
 use shared::rng::Rng;
 use shared::time::Instant;
-use shared::tracker::ws::{Action, Announce, Answer, Event, Failure, Offer, Request, Response, ScrapeCounts};
+use shared::tracker::ws::{Action, Announce, Event, Failure, Request, Response, ScrapeCounts};
 
-use self::address::Addresses;
-pub use self::limits::Limits;
-use self::offers::{OfferKey, Offers, Pending};
+pub use self::histogram::{BOUNDS, Histogram};
+use self::index::{Index, Keys};
+pub use self::limits::{Limits, Refusal};
+use self::offers::Offers;
 use self::recency::{Recency, Slot};
-pub use self::stats::{Counters, Stats};
+pub use self::stats::{Census, Counters, Stats};
+use self::sweep::Sweep;
 pub use self::torrent::Counts;
-use self::torrent::Torrent;
+use self::torrent::{Torrent, TorrentSlot, Torrents};
+pub use self::totals::SocketTally;
+use self::totals::Totals;
 
 /// One connection of a peer, numbered by the host. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,31 +67,35 @@ pub enum Family {
 
 /// A message for one socket. Replies are to be delivered in the order in which they were made.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub struct Reply<'a> {
     /// The receiver. It may be closed by the time of delivery; then the reply is void.
     pub to: SocketId,
     /// What it gets.
-    pub response: Response,
+    pub response: Response<'a>,
 }
 
-/// All swarms of one tracker.
+/// The swarms of one tracker, or of a part of its torrents.
 #[derive(Debug)]
 pub struct Swarms {
     limits: Limits,
     rng: Rng,
-    /// Ordered, so that a full scrape is the same in every run.
-    torrents: BTreeMap<InfoHash, Torrent>,
+    /// For everything that is looked up by what strangers choose.
+    keys: Keys,
+    totals: Arc<Totals>,
+    torrents: Torrents,
     members: Recency<Member>,
-    index: BTreeMap<MemberKey, Slot>,
+    index: Index,
     sockets: BTreeMap<SocketId, Socket>,
     offers: Offers,
-    addresses: Addresses,
+    /// Members here that are reached at an address.
+    addresses: usize,
+    sweep: Sweep,
     counters: Counters,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct MemberKey {
-    info_hash: InfoHash,
+    torrent: TorrentSlot,
     peer_id: PeerId,
     socket: SocketId,
 }
@@ -90,49 +109,84 @@ struct Member {
     place: u32,
     /// Index in the socket's list.
     socket_place: u32,
+    /// Since when it waits for its first peer, if there was somebody for it when it came.
+    waits_since: Option<Instant>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Socket {
-    family: Family,
+    ip: IpAddr,
     members: Vec<Slot>,
-    /// Offers made here that wait for an answer.
-    pending: u32,
+    /// What it has in all parts of the tracker.
+    tally: SocketTally,
+    /// The peer_id of its first member here; most have no other.
+    first: Option<PeerId>,
+    /// Whether it has had members with several peer_ids here.
+    is_varied: bool,
 }
 
 impl Swarms {
     /// No swarms yet.
     pub fn new(limits: Limits, rng: Rng) -> Self {
+        let totals = Arc::new(Totals::new(limits.members, &mut rng.fork("totals")));
+        Self::with_totals(limits, rng, totals)
+    }
+
+    /// No swarms yet, in `count` parts with bounds in common. Each torrent belongs to one of them, which is the host's choice.
+    pub fn sharded(limits: &Limits, rng: &Rng, count: usize) -> Vec<Self> {
+        let totals = Arc::new(Totals::new(limits.members, &mut rng.fork("totals")));
+        let part =
+            |number| Self::with_totals(limits.clone(), rng.fork(&format!("swarms {number}")), totals.clone());
+        (0..count).map(part).collect()
+    }
+
+    fn with_totals(limits: Limits, rng: Rng, totals: Arc<Totals>) -> Self {
         Self {
+            keys: Keys::new(&mut rng.fork("keys")),
+            offers: Offers::new(&mut rng.fork("offers")),
             limits,
             rng,
-            torrents: BTreeMap::new(),
-            members: Recency::new(),
-            index: BTreeMap::new(),
+            totals,
+            torrents: Torrents::default(),
+            members: Recency::default(),
+            index: Index::default(),
             sockets: BTreeMap::new(),
-            offers: Offers::new(),
-            addresses: Addresses::new(),
+            addresses: 0,
+            sweep: Sweep::default(),
             counters: Counters::default(),
         }
     }
 
-    /// A peer connected.
-    pub fn open(&mut self, socket: SocketId, family: Family) {
-        self.sockets.insert(socket, Socket { family, ..Socket::default() });
+    /// A peer connected from this address. Where there are several parts, it is opened in each in which it asks something, with the
+    /// same tally. One that is open stays as it is.
+    pub fn open(&mut self, socket: SocketId, ip: IpAddr, tally: &SocketTally) {
+        self.sockets.entry(socket).or_insert_with(|| Socket {
+            ip: ip.to_canonical(),
+            members: Vec::new(),
+            tally: tally.clone(),
+            first: None,
+            is_varied: false,
+        });
     }
 
     /// A peer's connection is gone: its members leave all swarms at once.
     pub fn close(&mut self, socket: SocketId) {
-        if let Some(closed) = self.sockets.get_mut(&socket) {
-            for slot in core::mem::take(&mut closed.members) {
+        if let Some(closed) = self.sockets.remove(&socket) {
+            closed.tally.members_left(closed.members.len());
+            for slot in closed.members {
                 self.remove_member(slot);
             }
         }
-        self.sockets.remove(&socket);
     }
 
     /// Does what `request` asks and appends what is to be sent. Requests of a socket that is not open do nothing.
-    pub fn handle(&mut self, now: Instant, socket: SocketId, request: Request, replies: &mut Vec<Reply>) {
+    pub fn handle<'a>(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        request: Request<'a>,
+        replies: &mut Vec<Reply<'a>>,
+    ) {
         self.expire(now);
         if !self.sockets.contains_key(&socket) {
             return;
@@ -146,12 +200,12 @@ impl Swarms {
 
     /// Forgets members that stopped announcing and offers that nobody answered in time.
     pub fn expire(&mut self, now: Instant) {
-        self.expire_addresses(now);
+        self.sweep_addresses(now);
         while let Some((slot, _)) = self.members.oldest().filter(|(_, member)| member.expires <= now) {
             self.counters.members_expired += 1;
             self.forget_member(slot);
         }
-        while let Some(stale) = self.offers.take_stale(now, self.limits.pending) {
+        while let Some(stale) = self.offers.take_stale(now, self.totals.pending() > self.limits.pending) {
             self.counters.offers_expired += 1;
             self.offer_gone(&stale);
         }
@@ -160,157 +214,139 @@ impl Swarms {
     /// When [`Self::expire`] has something to do next, if nothing else happens.
     pub fn next_deadline(&self) -> Option<Instant> {
         let member = self.members.oldest().map(|(_, member)| member.expires);
-        member.into_iter().chain(self.offers.next_deadline()).chain(self.addresses.next_deadline()).min()
+        let sweep = (self.addresses > 0).then(|| self.sweep.next());
+        member.into_iter().chain(self.offers.next_deadline()).chain(sweep).min()
     }
 
     /// Numbers of one swarm.
     pub fn counts(&self, info_hash: &InfoHash) -> Counts {
-        self.torrents.get(info_hash).map(Torrent::counts).unwrap_or_default()
+        self.torrent(info_hash).map(Torrent::counts).unwrap_or_default()
     }
 
-    fn announce(&mut self, now: Instant, socket: SocketId, announce: Announce, replies: &mut Vec<Reply>) {
+    fn torrent(&self, info_hash: &InfoHash) -> Option<&Torrent> {
+        self.torrents.find(&self.keys, info_hash).and_then(|slot| self.torrents.get(slot))
+    }
+
+    fn announce<'a>(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        announce: Announce<'a>,
+        replies: &mut Vec<Reply<'a>>,
+    ) {
         let Announce { info_hash, peer_id, left, event, offers } = announce;
-        let key = MemberKey { info_hash, peer_id, socket };
         self.counters.announces += 1;
-        if event == Event::Stopped {
-            if let Some(slot) = self.index.get(&key).copied() {
+        let torrent = self.torrents.find(&self.keys, &info_hash);
+        let joined = if event == Event::Stopped {
+            let key = torrent.map(|torrent| MemberKey { torrent, peer_id, socket });
+            if let Some(slot) = key.and_then(|key| self.find(&key)) {
                 self.forget_member(slot);
             }
+            None
         } else {
             let seed = left == Some(0) || (left.is_none() && event == Event::Completed);
-            if let Err(refusal) = self.join(now, key, seed) {
-                self.counters.announces_refused += 1;
-                let reason = refusal.to_string();
-                let failure = Failure { action: Some(Action::Announce), info_hash: Some(info_hash), reason };
-                replies.push(Reply { to: socket, response: Response::Failure(failure) });
-                return;
+            match self.join(now, (info_hash, torrent), (peer_id, socket), seed, event) {
+                Ok(slot) => Some(slot),
+                Err(refusal) => {
+                    self.counters.announces_refused += 1;
+                    let reason = refusal.to_string();
+                    let failure =
+                        Failure { action: Some(Action::Announce), info_hash: Some(info_hash), reason };
+                    replies.push(Reply { to: socket, response: Response::Failure(failure) });
+                    return;
+                }
             }
-        }
-        let Counts { complete, incomplete } = self.counts(&info_hash);
+        };
+        let counts = match joined.and_then(|slot| self.members.get(slot)) {
+            Some(member) => self.torrents.get(member.key.torrent).map(Torrent::counts).unwrap_or_default(),
+            None => self.counts(&info_hash),
+        };
+        let Counts { complete, incomplete } = counts;
         let interval = self.interval();
         let response = Response::Announced { info_hash, interval, complete, incomplete };
         replies.push(Reply { to: socket, response });
-        if event != Event::Stopped {
-            self.relay(now, key, offers, replies);
+        if let Some(slot) = joined {
+            self.relay(now, slot, offers, replies);
         }
     }
 
     /// Puts the member into its swarm, or renews it.
-    fn join(&mut self, now: Instant, key: MemberKey, seed: bool) -> Result<(), Refusal> {
+    fn join(
+        &mut self,
+        now: Instant,
+        (info_hash, torrent): (InfoHash, Option<TorrentSlot>),
+        (peer_id, socket): (PeerId, SocketId),
+        seed: bool,
+        event: Event,
+    ) -> Result<Slot, Refusal> {
         let expires = now + self.limits.member_timeout;
-        if let Some(&slot) = self.index.get(&key) {
+        let known = torrent.and_then(|torrent| self.find(&MemberKey { torrent, peer_id, socket }));
+        if let (Some(slot), Some(torrent)) = (known, torrent) {
             self.members.touch(slot);
-            let Some(member) = self.members.get_mut(slot) else { return Ok(()) };
+            let Some(member) = self.members.get_mut(slot) else { return Ok(slot) };
             member.expires = expires;
             if member.seed != seed {
                 let (was, place) = (core::mem::replace(&mut member.seed, seed), member.place);
-                self.leave_role(key.info_hash, place, was);
-                let place = self.torrents.entry(key.info_hash).or_default().sockets.push(slot, seed);
-                self.set_place(slot, place);
+                self.leave_role(torrent, place, was);
+                self.enter_role(torrent, slot, seed);
+                if let Some(torrent) = self.torrents.get_mut(torrent).filter(|_| event == Event::Completed) {
+                    torrent.completed += 1;
+                }
             }
-            return Ok(());
+            return Ok(slot);
         }
-        self.admit(&key)?;
-        let Some(socket) = self.sockets.get_mut(&key.socket) else { return Ok(()) };
-        let socket_place = socket.members.len() as u32;
-        let slot = self.members.insert(Member { key, seed, expires, place: 0, socket_place });
-        socket.members.push(slot);
-        self.index.insert(key, slot);
-        let place = self.torrents.entry(key.info_hash).or_default().sockets.push(slot, seed);
-        self.set_place(slot, place);
-        Ok(())
+        self.admit(torrent, peer_id, socket)?;
+        let torrent = torrent.unwrap_or_else(|| self.torrents.insert(&self.keys, info_hash));
+        let key = MemberKey { torrent, peer_id, socket };
+        let has_company = self.torrents.get(torrent).is_some_and(|torrent| {
+            let (leeches, seeds) = torrent.candidates(seed);
+            leeches.len() + seeds.len() > 0
+        });
+        let Some(of) = self.sockets.get_mut(&socket) else { return Err(Refusal::Socket(0)) };
+        let socket_place = of.members.len() as u32;
+        let waits_since = has_company.then_some(now);
+        let slot = self.members.insert(Member { key, seed, expires, place: 0, socket_place, waits_since });
+        of.members.push(slot);
+        of.tally.member_joined();
+        of.is_varied |= *of.first.get_or_insert(peer_id) != peer_id;
+        self.totals.member_joined();
+        let (members, keys) = (&self.members, &self.keys);
+        self.index.insert(keys.hash(&key), slot, |slot| members.get(slot).map_or(0, |m| keys.hash(&m.key)));
+        self.enter_role(torrent, slot, seed);
+        Ok(slot)
     }
 
     /// Whether one more member is within bounds.
-    fn admit(&self, key: &MemberKey) -> Result<(), Refusal> {
-        let own = self.sockets.get(&key.socket).map_or(&[][..], |socket| &socket.members);
+    fn admit(&self, torrent: Option<TorrentSlot>, peer_id: PeerId, socket: SocketId) -> Result<(), Refusal> {
+        let limits = &self.limits;
+        let Some(socket) = self.sockets.get(&socket) else { return Err(Refusal::Socket(0)) };
         let in_swarm =
-            |slot: &&Slot| self.members.get(**slot).is_some_and(|m| m.key.info_hash == key.info_hash);
-        if own.len() >= self.limits.members_per_socket {
-            Err(Refusal::Socket(self.limits.members_per_socket))
-        } else if own.iter().filter(in_swarm).count() >= self.limits.peer_ids_per_swarm {
-            Err(Refusal::PeerIds(self.limits.peer_ids_per_swarm))
-        } else if self.torrents.get(&key.info_hash).map_or(0, Torrent::len) >= self.limits.members_per_torrent
-        {
-            Err(Refusal::Swarm(self.limits.members_per_torrent))
-        } else if self.members.len() + self.addresses.len() >= self.limits.members {
-            Err(Refusal::Tracker(self.limits.members))
+            |slot: &&Slot| self.members.get(**slot).is_some_and(|m| Some(m.key.torrent) == torrent);
+        // With a single peer_id it is in no swarm twice.
+        let may_crowd = socket.is_varied || socket.first.is_some_and(|first| first != peer_id);
+        if socket.tally.members() >= limits.members_per_socket {
+            Err(Refusal::Socket(limits.members_per_socket))
+        } else if may_crowd && socket.members.iter().filter(in_swarm).count() >= limits.peer_ids_per_swarm {
+            Err(Refusal::PeerIds(limits.peer_ids_per_swarm))
+        } else {
+            self.admit_to(torrent)
+        }
+    }
+
+    /// Whether the swarm and the tracker have room for one more member of any kind.
+    fn admit_to(&self, torrent: Option<TorrentSlot>) -> Result<(), Refusal> {
+        let limits = &self.limits;
+        let torrent = torrent.and_then(|slot| self.torrents.get(slot));
+        if torrent.map_or(0, Torrent::len) >= limits.members_per_torrent {
+            Err(Refusal::Swarm(limits.members_per_torrent))
+        } else if self.totals.members() >= limits.members {
+            Err(Refusal::Tracker(limits.members))
         } else {
             Ok(())
         }
     }
 
-    /// Gives each offer to one other member.
-    fn relay(&mut self, now: Instant, from: MemberKey, mut offers: Vec<Offer>, replies: &mut Vec<Reply>) {
-        let made = offers.len();
-        offers.retain(|offer| offer.offer.get().len() <= self.limits.offer_bytes);
-        let Some(slot) = self.index.get(&from).copied() else { return };
-        let seed = self.members.get(slot).is_some_and(|member| member.seed);
-        let Some(torrent) = self.torrents.get(&from.info_hash) else { return };
-        let (leeches, seeds) = torrent.sockets.candidates(seed);
-        let wanted = offers.len().min(self.limits.offers_per_announce);
-        // Neither the announcer nor anybody who uses its peer_id: a peer takes no offer from itself.
-        let acceptable = |slot| self.members.get(slot).is_some_and(|m| m.key.peer_id != from.peer_id);
-        let receivers = select::pick(&mut self.rng, leeches, seeds, wanted, acceptable);
-        self.counters.offers_unwanted += (made - receivers.len()) as u64;
-        let MemberKey { info_hash, peer_id, socket } = from;
-        for (Offer { offer_id, offer }, slot) in offers.into_iter().zip(receivers) {
-            let Some(receiver) = self.members.get(slot).map(|member| member.key.socket) else { continue };
-            let key =
-                Arc::new(OfferKey { info_hash, receiver, offerer: peer_id, offer_id: offer_id.clone() });
-            if self.expect_answer(Pending { key, owner: socket, deadline: now + self.limits.offer_timeout }) {
-                self.counters.offers_relayed += 1;
-                let response = Response::Offer { info_hash, peer_id, offer_id, offer };
-                replies.push(Reply { to: receiver, response });
-            }
-        }
-    }
-
-    /// Remembers an offer until it is answered. `false` if its owner has too many, or another's
-    /// offer could not be told from it.
-    fn expect_answer(&mut self, pending: Pending) -> bool {
-        let Some(owner) = self.sockets.get_mut(&pending.owner) else { return false };
-        let taken = self.offers.belongs_to_another(&pending.key, pending.owner);
-        if taken || owner.pending >= self.limits.pending_per_socket {
-            self.counters.offers_unwanted += 1;
-            return false;
-        }
-        owner.pending += 1;
-        if let Some(replaced) = self.offers.insert(pending) {
-            self.offer_gone(&replaced);
-        }
-        true
-    }
-
-    fn answer(&mut self, now: Instant, socket: SocketId, answer: Answer, replies: &mut Vec<Reply>) {
-        let Answer { info_hash, peer_id, to_peer_id, offer_id, answer } = answer;
-        if let Some(&slot) = self.index.get(&MemberKey { info_hash, peer_id, socket }) {
-            self.members.touch(slot);
-            if let Some(member) = self.members.get_mut(slot) {
-                member.expires = now + self.limits.member_timeout;
-            }
-        }
-        let key = OfferKey { info_hash, receiver: socket, offerer: to_peer_id, offer_id };
-        if answer.get().len() > self.limits.offer_bytes {
-            self.counters.answers_unexpected += 1;
-            return;
-        }
-        // The answerer hears nothing, as with the reference server: stock clients take a failure for a tracker's.
-        let Some(pending) = self.offers.take(&key) else {
-            self.counters.answers_unexpected += 1;
-            return;
-        };
-        self.offer_gone(&pending);
-        if self.sockets.contains_key(&pending.owner) {
-            self.counters.answers_relayed += 1;
-            let response = Response::Answer { info_hash, peer_id, offer_id: key.offer_id, answer };
-            replies.push(Reply { to: pending.owner, response });
-        } else {
-            self.counters.answers_unexpected += 1;
-        }
-    }
-
-    fn scrape(&mut self, socket: SocketId, hashes: &[InfoHash], replies: &mut Vec<Reply>) {
+    fn scrape(&mut self, socket: SocketId, hashes: &[InfoHash], replies: &mut Vec<Reply<'_>>) {
         let named: std::collections::BTreeSet<_> = hashes.iter().take(self.limits.scrape).copied().collect();
         let files = self.scraped(&named.into_iter().collect::<Vec<_>>());
         let response = Response::Scraped { files, min_request_interval: self.interval() };
@@ -321,17 +357,17 @@ impl Swarms {
     pub fn scraped(&mut self, hashes: &[InfoHash]) -> Vec<(InfoHash, ScrapeCounts)> {
         self.counters.scrapes += 1;
         let bound = self.limits.scrape;
-        let numbers = |counts: Counts| ScrapeCounts {
-            complete: counts.complete,
-            incomplete: counts.incomplete,
-            // At least those that are here and have everything; others are not remembered.
-            downloaded: counts.complete,
-        };
         if hashes.is_empty() {
             let all = self.torrents.iter().take(bound);
-            return all.map(|(hash, torrent)| (*hash, numbers(torrent.counts()))).collect();
+            return all.map(|torrent| (torrent.info_hash, numbers(torrent))).collect();
         }
-        hashes.iter().take(bound).map(|hash| (*hash, numbers(self.counts(hash)))).collect()
+        let numbers = |hash| self.torrent(hash).map(numbers).unwrap_or_default();
+        hashes.iter().take(bound).map(|hash| (*hash, numbers(hash))).collect()
+    }
+
+    fn find(&self, key: &MemberKey) -> Option<Slot> {
+        let same = |slot| self.members.get(slot).is_some_and(|member| member.key == *key);
+        self.index.find(self.keys.hash(key), same)
     }
 
     /// Takes a member out of its swarm and of its socket's list.
@@ -339,6 +375,7 @@ impl Swarms {
         let Some(member) = self.members.get(slot) else { return };
         let place = member.socket_place;
         if let Some(socket) = self.sockets.get_mut(&member.key.socket) {
+            socket.tally.members_left(1);
             socket.members.swap_remove(place as usize);
             if let Some(moved) = socket.members.get(place as usize).copied()
                 && let Some(moved) = self.members.get_mut(moved)
@@ -351,20 +388,28 @@ impl Swarms {
 
     /// Takes a member out of its swarm; its socket's list is the caller's.
     fn remove_member(&mut self, slot: Slot) {
+        let Some(member) = self.members.get(slot) else { return };
+        let hash = self.keys.hash(&member.key);
+        self.index.remove(hash, |found| found == slot);
         let Some(member) = self.members.remove(slot) else { return };
-        self.index.remove(&member.key);
-        self.leave_role(member.key.info_hash, member.place, member.seed);
-        self.drop_if_empty(&member.key.info_hash);
+        self.totals.member_left();
+        self.leave_role(member.key.torrent, member.place, member.seed);
+        self.torrents.remove_if_empty(&self.keys, member.key.torrent);
     }
 
-    fn drop_if_empty(&mut self, info_hash: &InfoHash) {
-        if self.torrents.get(info_hash).is_some_and(|torrent| torrent.len() == 0) {
-            self.torrents.remove(info_hash);
+    fn enter_role(&mut self, torrent: TorrentSlot, slot: Slot, seed: bool) {
+        let roles = self.torrents.get_mut(torrent).map(|torrent| torrent.sockets.get_or_insert_default());
+        let place = roles.map_or(0, |roles| roles.push(slot, seed));
+        self.set_place(slot, place);
+    }
+
+    fn leave_role(&mut self, torrent: TorrentSlot, place: u32, seed: bool) {
+        let Some(torrent) = self.torrents.get_mut(torrent) else { return };
+        let Some(roles) = &mut torrent.sockets else { return };
+        let moved = roles.remove(place, seed);
+        if roles.len() == 0 {
+            torrent.sockets = None;
         }
-    }
-
-    fn leave_role(&mut self, info_hash: InfoHash, place: u32, seed: bool) {
-        let moved = self.torrents.get_mut(&info_hash).and_then(|torrent| torrent.sockets.remove(place, seed));
         if let Some(moved) = moved {
             self.set_place(moved, place);
         }
@@ -376,39 +421,13 @@ impl Swarms {
         }
     }
 
-    fn offer_gone(&mut self, pending: &Pending) {
-        if let Some(owner) = self.sockets.get_mut(&pending.owner) {
-            owner.pending = owner.pending.saturating_sub(1);
-        }
-    }
-
     fn interval(&self) -> u32 {
         u32::try_from(self.limits.interval.as_secs()).unwrap_or(u32::MAX)
     }
 }
 
-/// Why somebody is not admitted. Each names the bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// [`Limits::members_per_socket`].
-    #[error("too many swarms on one connection: at most {0}")]
-    Socket(usize),
-    /// [`Limits::peer_ids_per_swarm`].
-    #[error("too many peer_ids of one connection in one swarm: at most {0}")]
-    PeerIds(usize),
-    /// [`Limits::members_per_address`].
-    #[error("too many peers of your address in all swarms: at most {0}")]
-    Address(usize),
-    /// [`Limits::peers_per_swarm`].
-    #[error("too many peers of your address in this swarm: at most {0}")]
-    AddressInSwarm(usize),
-    /// [`Limits::members_per_torrent`].
-    #[error("this swarm is full: at most {0} peers")]
-    Swarm(usize),
-    /// [`Limits::members`].
-    #[error("this tracker is full: at most {0} peers")]
-    Tracker(usize),
-    /// Half of [`Limits::members`].
-    #[error("this tracker is full: at most {0} peers over HTTP and UDP")]
-    Addresses(usize),
+fn numbers(torrent: &Torrent) -> ScrapeCounts {
+    let Counts { complete, incomplete } = torrent.counts();
+    // At least those that are here and have everything; those that got it while this swarm was known may have left.
+    ScrapeCounts { complete, incomplete, downloaded: torrent.completed.max(complete) }
 }

@@ -21,11 +21,13 @@ struct Node<T> {
     newer: Slot,
 }
 
-impl<T> Recency<T> {
-    pub(super) const fn new() -> Self {
+impl<T> Default for Recency<T> {
+    fn default() -> Self {
         Self { nodes: Vec::new(), free: Vec::new(), oldest: NONE, newest: NONE }
     }
+}
 
+impl<T> Recency<T> {
     pub(super) const fn len(&self) -> usize {
         self.nodes.len() - self.free.len()
     }
@@ -65,7 +67,7 @@ impl<T> Recency<T> {
         self.free.push(slot);
         if self.free.len() == self.nodes.len() {
             // Gives back what a peak has taken; nothing points into an empty slab.
-            *self = Self::new();
+            *self = Self::default();
         }
         Some(value)
     }
@@ -119,7 +121,7 @@ mod tests {
         /// Against the obvious model: a vector in which touching moves an entry to the end.
         #[test]
         fn order_is_that_of_the_last_touch(steps in prop::collection::vec((0_u8..3, 0_usize..16), 0..200)) {
-            let mut recency = Recency::new();
+            let mut recency = Recency::default();
             let mut model: Vec<(Slot, usize)> = Vec::new();
             for (number, (action, at)) in steps.into_iter().enumerate() {
                 match (action, model.is_empty()) {

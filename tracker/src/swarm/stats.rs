@@ -1,11 +1,16 @@
 //! Numbers for operators.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use shared::id::PeerId;
+use shared::tracker::compact;
 
-use super::address::Endpoint;
-use super::{Family, SocketId, Swarms};
+use super::index::Keys;
+use super::{Histogram, SocketId, Swarms};
+
+/// Distinct peers that a [`Census`] remembers; beyond it counts one in two, then one in four, and so on.
+const REMEMBERED: usize = 1 << 17;
 
 /// What happened since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +33,27 @@ pub struct Counters {
     pub scrapes: u64,
     /// Members that fell silent.
     pub members_expired: u64,
+    /// From an offer to its answer.
+    pub answer_delay: Histogram,
+    /// Over WebSocket, from joining a swarm in which there was somebody for it to the first answer given or got.
+    pub first_peer_delay: Histogram,
+}
+
+impl Counters {
+    /// Adds what another part of the tracker counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.announces += other.announces;
+        self.announces_refused += other.announces_refused;
+        self.offers_relayed += other.offers_relayed;
+        self.offers_unwanted += other.offers_unwanted;
+        self.offers_expired += other.offers_expired;
+        self.answers_relayed += other.answers_relayed;
+        self.answers_unexpected += other.answers_unexpected;
+        self.scrapes += other.scrapes;
+        self.members_expired += other.members_expired;
+        self.answer_delay.merge(&other.answer_delay);
+        self.first_peer_delay.merge(&other.first_peer_delay);
+    }
 }
 
 /// What is there now. A peer is a peer_id on one socket or at one address with port, however many swarms it is in.
@@ -35,7 +61,9 @@ pub struct Counters {
 pub struct Stats {
     /// Swarms, each with at least one member.
     pub torrents: usize,
-    /// Peers in any swarm.
+    /// Memberships of all peers together.
+    pub members: usize,
+    /// Peers in any swarm. This and the numbers of peers that follow are estimates where there are very many.
     pub peers: usize,
     /// Peers that seed everything that they are in.
     pub seeders_only: usize,
@@ -48,10 +76,10 @@ pub struct Stats {
     /// Peers by the family of their address.
     pub ipv6: usize,
     /// Peers by program: the name's and version's part of the peer_id (BEP 20), as it stands there.
-    pub clients: BTreeMap<Vec<u8>, usize>,
+    pub clients: BTreeMap<[u8; 8], usize>,
     /// Peers that are reached by address, among all.
     pub addresses: usize,
-    /// Open sockets.
+    /// Open sockets that announced something.
     pub sockets: usize,
     /// Offers that wait for an answer.
     pub pending_offers: usize,
@@ -60,49 +88,121 @@ pub struct Stats {
 }
 
 /// Where a peer is reached.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum Place {
     Socket(SocketId),
-    Address(Endpoint),
+    Address(SocketAddr),
 }
 
-impl Swarms {
-    /// Walks all members: not for every request.
-    pub fn stats(&self) -> Stats {
-        let mut peers: BTreeMap<(Place, PeerId), (bool, bool)> = BTreeMap::new();
-        let sockets = self.members.iter().map(|m| (Place::Socket(m.key.socket), m.key.peer_id, m.seed));
-        let addresses = self.addresses.iter().map(|(at, peer_id, seed)| (Place::Address(at), peer_id, seed));
-        for (place, peer_id, seed) in sockets.chain(addresses) {
-            let (seeds, leeches) = peers.entry((place, peer_id)).or_default();
-            *(if seed { seeds } else { leeches }) = true;
+#[derive(Clone, Copy, Debug, Default)]
+struct Roles {
+    seeds: bool,
+    leeches: bool,
+    is_v6: bool,
+}
+
+/// A count of everything in all parts of a tracker, which are handed to it one after the other. Beyond some hundred thousand peers
+/// it counts a random part of them.
+#[derive(Debug, Default)]
+pub struct Census {
+    /// Those of the first part: which peers are counted is nobody's choice.
+    keys: Option<Keys>,
+    /// One in two to the power of this is counted: those whose hash ends in so many zeros.
+    halvings: u32,
+    peers: BTreeMap<(Place, PeerId), Roles>,
+    torrents: usize,
+    members: usize,
+    sockets: BTreeSet<SocketId>,
+    pending: usize,
+    counters: Counters,
+}
+
+impl Census {
+    /// Counts what is in this part. Looks at all members: not for every request.
+    pub fn add(&mut self, part: &Swarms) {
+        self.keys.get_or_insert(part.keys);
+        self.torrents += part.torrents.len();
+        self.pending += part.offers.len();
+        self.counters.merge(&part.counters);
+        self.sockets.extend(part.sockets.keys());
+        for member in part.members.iter() {
+            let socket = member.key.socket;
+            let is_v6 = part.sockets.get(&socket).is_some_and(|socket| socket.ip.is_ipv6());
+            self.count(Place::Socket(socket), member.key.peer_id, member.seed, is_v6);
         }
+        for torrent in part.torrents.iter() {
+            for entry in torrent.v4.entries() {
+                if let Some(at) = compact::decode_one(&entry.at) {
+                    self.count(Place::Address(at), entry.peer_id, entry.is_seed(), false);
+                }
+            }
+            for entry in torrent.v6.iter().flat_map(|peers| peers.entries()) {
+                if let Some(at) = compact::decode_one(&entry.at) {
+                    self.count(Place::Address(at), entry.peer_id, entry.is_seed(), true);
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, place: Place, peer_id: PeerId, seed: bool, is_v6: bool) {
+        self.members += 1;
+        let peer = (place, peer_id);
+        if !self.is_counted(&peer) {
+            return;
+        }
+        let roles = self.peers.entry(peer).or_default();
+        roles.seeds |= seed;
+        roles.leeches |= !seed;
+        roles.is_v6 = is_v6;
+        if self.peers.len() > REMEMBERED {
+            self.halvings += 1;
+            let mut peers = core::mem::take(&mut self.peers);
+            peers.retain(|peer, _| self.is_counted(peer));
+            self.peers = peers;
+        }
+    }
+
+    fn is_counted(&self, peer: &(Place, PeerId)) -> bool {
+        self.halvings == 0 || self.keys.is_some_and(|keys| keys.hash(peer).trailing_zeros() >= self.halvings)
+    }
+
+    /// What was counted.
+    pub fn finish(self) -> Stats {
+        let one = 1 << self.halvings;
         let mut stats = Stats {
-            torrents: self.torrents.len(),
-            peers: peers.len(),
+            torrents: self.torrents,
+            members: self.members,
+            peers: self.peers.len() * one,
             sockets: self.sockets.len(),
-            pending_offers: self.offers.len(),
+            pending_offers: self.pending,
             counters: self.counters,
             ..Stats::default()
         };
-        for ((place, peer_id), roles) in peers {
-            match roles {
-                (true, true) => stats.both += 1,
-                (true, false) => stats.seeders_only += 1,
-                _ => stats.leechers_only += 1,
-            }
-            let family = match place {
-                Place::Socket(socket) => self.sockets.get(&socket).map(|socket| socket.family),
-                Place::Address(endpoint) => {
-                    stats.addresses += 1;
-                    Some(endpoint.family())
-                }
-            };
-            match family.unwrap_or_default() {
-                Family::V4 => stats.ipv4 += 1,
-                Family::V6 => stats.ipv6 += 1,
-            }
-            *stats.clients.entry(peer_id.0[..8].to_vec()).or_default() += 1;
+        for ((place, peer_id), roles) in self.peers {
+            *match (roles.seeds, roles.leeches) {
+                (true, true) => &mut stats.both,
+                (true, false) => &mut stats.seeders_only,
+                _ => &mut stats.leechers_only,
+            } += one;
+            *(if roles.is_v6 { &mut stats.ipv6 } else { &mut stats.ipv4 }) += one;
+            stats.addresses += if matches!(place, Place::Address(_)) { one } else { 0 };
+            let program = peer_id.0.first_chunk::<8>().copied().unwrap_or_default();
+            *stats.clients.entry(program).or_default() += one;
         }
         stats
+    }
+}
+
+impl Swarms {
+    /// What is there now, if this is the whole tracker. Looks at all members.
+    pub fn stats(&self) -> Stats {
+        let mut census = Census::default();
+        census.add(self);
+        census.finish()
+    }
+
+    /// What happened since the start, at no cost.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
     }
 }

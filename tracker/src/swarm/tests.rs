@@ -1,9 +1,11 @@
 use core::time::Duration;
 
-use proptest::prelude::*;
-use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
+use proptest::prelude::*;
 use shared::rng::Rng;
+use shared::tracker::ws::{Answer, Json, Offer};
 
 use super::*;
 
@@ -13,9 +15,13 @@ fn swarms() -> Swarms {
     Swarms::new(Limits::default(), Rng::from_seed([9; 32]))
 }
 
+fn open(swarms: &mut Swarms, socket: u64) {
+    swarms.open(SocketId(socket), Ipv4Addr::LOCALHOST.into(), &SocketTally::default());
+}
+
 fn opened(sockets: u64) -> Swarms {
     let mut swarms = swarms();
-    (1..=sockets).for_each(|socket| swarms.open(SocketId(socket), Family::V4));
+    (1..=sockets).for_each(|socket| open(&mut swarms, socket));
     swarms
 }
 
@@ -23,26 +29,26 @@ fn peer(number: u8) -> PeerId {
     PeerId([number; 20])
 }
 
-fn raw(text: &str) -> Box<RawValue> {
-    RawValue::from_string(text.to_owned()).unwrap()
+fn raw(text: &str) -> Json<'_> {
+    Json::parse(text).unwrap()
 }
 
-fn announce(peer_id: PeerId, left: Option<u64>, event: Event, offers: &[&str]) -> Request {
-    let offers = offers.iter().map(|id| Offer { offer_id: (*id).to_owned(), offer: raw("{}") }).collect();
+fn announce(peer_id: PeerId, left: Option<u64>, event: Event, offers: &[&'static str]) -> Request<'static> {
+    let offers = offers.iter().map(|id| Offer { offer_id: (*id).into(), offer: raw("{}") }).collect();
     Request::Announce(Announce { info_hash: TORRENT, peer_id, left, event, offers })
 }
 
-fn answer(peer_id: PeerId, to_peer_id: PeerId, offer_id: &str) -> Request {
-    let offer_id = offer_id.to_owned();
+fn answer(peer_id: PeerId, to_peer_id: PeerId, offer_id: &'static str) -> Request<'static> {
+    let offer_id = offer_id.into();
     Request::Answer(Answer { info_hash: TORRENT, peer_id, to_peer_id, offer_id, answer: raw("{}") })
 }
 
 /// What came of a request: to whom, and a word about what.
-fn ask(swarms: &mut Swarms, seconds: u64, socket: u64, request: Request) -> Vec<(u64, String)> {
+fn ask(swarms: &mut Swarms, seconds: u64, socket: u64, request: Request<'_>) -> Vec<(u64, String)> {
     let mut replies = Vec::new();
     swarms.handle(Instant::from_millis(seconds * 1_000), SocketId(socket), request, &mut replies);
     check(swarms);
-    let word = |response| match response {
+    let word = |response: Response<'_>| match response {
         Response::Announced { complete, incomplete, .. } => format!("announced {complete} {incomplete}"),
         Response::Offer { peer_id, offer_id, .. } => format!("offer {offer_id} of {}", peer_id.0[0]),
         Response::Answer { peer_id, offer_id, .. } => format!("answer {offer_id} of {}", peer_id.0[0]),
@@ -64,21 +70,24 @@ fn said(to: u64, text: &str) -> (u64, String) {
 fn check(swarms: &Swarms) {
     let mut by_socket: BTreeMap<SocketId, usize> = BTreeMap::new();
     for member in swarms.members.iter() {
-        let slot = swarms.index[&member.key];
-        let torrent = &swarms.torrents[&member.key.info_hash];
-        assert_eq!(torrent.sockets.role(member.seed)[member.place as usize], slot);
+        let slot = swarms.find(&member.key).unwrap();
+        let torrent = swarms.torrents.get(member.key.torrent).unwrap();
+        assert_eq!(torrent.sockets.as_ref().unwrap().role(member.seed)[member.place as usize], slot);
         let socket = &swarms.sockets[&member.key.socket];
         assert_eq!(socket.members[member.socket_place as usize], slot);
         *by_socket.entry(member.key.socket).or_default() += 1;
     }
     assert_eq!(swarms.index.len(), swarms.members.len());
-    let members = swarms.members.len() + swarms.addresses.len();
-    assert_eq!(swarms.torrents.values().map(Torrent::len).sum::<usize>(), members);
-    assert!(swarms.torrents.values().all(|torrent| torrent.len() > 0), "an empty swarm is deleted");
+    let members = swarms.members.len() + swarms.addresses;
+    assert_eq!(swarms.torrents.iter().map(Torrent::len).sum::<usize>(), members);
+    assert_eq!((swarms.totals.members(), swarms.totals.addresses()), (members, swarms.addresses));
+    assert_eq!(swarms.totals.pending(), swarms.offers.len());
+    assert!(swarms.torrents.iter().all(|torrent| torrent.len() > 0), "an empty swarm is deleted");
     for (id, socket) in &swarms.sockets {
         assert_eq!(socket.members.len(), by_socket.get(id).copied().unwrap_or_default());
         let pending = swarms.offers.iter().filter(|pending| pending.owner == *id).count();
-        assert_eq!(socket.pending as usize, pending);
+        assert_eq!(socket.tally.pending() as usize, pending);
+        assert_eq!(socket.tally.members(), socket.members.len());
     }
 }
 
@@ -91,6 +100,41 @@ fn an_offer_reaches_another_member_and_its_answer_comes_back() {
     assert_eq!(ask(&mut swarms, 2, 1, answer(peer(1), peer(2), "x")), [said(2, "answer x of 1")]);
     assert!(ask(&mut swarms, 3, 1, answer(peer(1), peer(2), "x")).is_empty(), "an offer is answered once");
     assert!(ask(&mut swarms, 3, 1, answer(peer(1), peer(2), "y")).is_empty(), "this one was never relayed");
+}
+
+#[test]
+fn how_long_answers_and_first_peers_take_is_counted() {
+    let mut swarms = opened(3);
+    join(&mut swarms, 1, 1, 0);
+    ask(&mut swarms, 10, 2, announce(peer(2), Some(9), Event::Started, &["x", "y"]));
+    ask(&mut swarms, 13, 1, answer(peer(1), peer(2), "x"));
+    let counters = swarms.counters();
+    assert_eq!((counters.answer_delay.count(), counters.answer_delay.sum_micros), (1, 3_000_000));
+    let first = counters.first_peer_delay;
+    assert_eq!(
+        (first.count(), first.sum_micros),
+        (1, 3_000_000),
+        "the first was alone, nobody could have met it sooner"
+    );
+    ask(&mut swarms, 20, 2, announce(peer(2), Some(9), Event::Update, &["z"]));
+    ask(&mut swarms, 20, 1, answer(peer(1), peer(2), "z"));
+    assert_eq!(swarms.counters().answer_delay.count(), 2);
+    assert_eq!(swarms.counters().first_peer_delay.count(), 1, "there is one first peer");
+}
+
+#[test]
+fn who_got_everything_while_it_was_here_is_counted() {
+    let mut swarms = opened(2);
+    join(&mut swarms, 1, 1, 0);
+    join(&mut swarms, 2, 2, 9);
+    let downloaded = |swarms: &mut Swarms| swarms.scraped(&[TORRENT])[0].1.downloaded;
+    assert_eq!(downloaded(&mut swarms), 1, "at least those who have it");
+    for _ in 0..2 {
+        ask(&mut swarms, 1, 2, announce(peer(2), Some(0), Event::Completed, &[]));
+    }
+    assert_eq!(downloaded(&mut swarms), 2);
+    swarms.close(SocketId(2));
+    assert_eq!(downloaded(&mut swarms), 1);
 }
 
 #[test]
@@ -210,7 +254,7 @@ fn members_that_fall_silent_are_forgotten_even_if_their_socket_lives() {
 fn scrapes_are_bounded_and_unknown_torrents_have_zeros() {
     let limits = Limits { scrape: 3, ..Limits::default() };
     let mut swarms = Swarms::new(limits, Rng::from_seed([0; 32]));
-    swarms.open(SocketId(1), Family::V4);
+    open(&mut swarms, 1);
     for number in 0..5 {
         let joining = Announce {
             info_hash: InfoHash([number; 20]),
@@ -238,7 +282,9 @@ fn bounds_refuse_with_a_reason_and_spare_those_who_are_in() {
         ..Limits::default()
     };
     let mut swarms = Swarms::new(limits, Rng::from_seed([0; 32]));
-    (1..=3).for_each(|socket| swarms.open(SocketId(socket), Family::V6));
+    (1..=3).for_each(|socket| {
+        swarms.open(SocketId(socket), Ipv6Addr::LOCALHOST.into(), &SocketTally::default())
+    });
     let refusal = |swarms: &mut Swarms, socket, number| {
         let replies = ask(swarms, 0, socket, announce(peer(number), Some(1), Event::Started, &["x"]));
         (replies[0].1.clone(), replies.len())
@@ -258,12 +304,13 @@ fn bounds_refuse_with_a_reason_and_spare_those_who_are_in() {
 fn offers_and_answers_that_are_too_long_are_not_relayed() {
     let limits = Limits { offer_bytes: 20, ..Limits::default() };
     let mut swarms = Swarms::new(limits, Rng::from_seed([0; 32]));
-    (1..=2).for_each(|socket| swarms.open(SocketId(socket), Family::V4));
+    (1..=2).for_each(|socket| open(&mut swarms, socket));
     join(&mut swarms, 1, 1, 9);
-    let long = raw(&format!("{{\"sdp\":\"{}\"}}", "x".repeat(20)));
+    let text = format!("{{\"sdp\":\"{}\"}}", "x".repeat(20));
+    let long = raw(&text);
     let mut request = announce(peer(2), Some(9), Event::Started, &["long", "short"]);
     if let Request::Announce(announce) = &mut request {
-        announce.offers[0].offer = long.clone();
+        announce.offers[0].offer = long;
     }
     assert_eq!(ask(&mut swarms, 0, 2, request)[1..], [said(1, "offer short of 2")]);
     let mut request = answer(peer(1), peer(2), "short");
@@ -311,6 +358,9 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// An offer: receiver, owner, (swarm, offerer, offer_id), when it was relayed, and whether it was answered.
+type Relayed = (SocketId, SocketId, (InfoHash, PeerId, String), Instant, bool);
+
 proptest! {
     /// Whatever happens in whatever order: the lists agree; offers go to other peers of the same swarm, never from
     /// seed to seed; and an answer goes to the socket whose offer it answers, once, from the receiver, in time.
@@ -321,15 +371,15 @@ proptest! {
         let mut now = Instant::ORIGIN;
         // Five connections; each gets a new id when it is opened again.
         let mut ids: Vec<SocketId> = (0..5).map(SocketId).collect();
-        // Offers in the order in which they were relayed: (receiver, owner, key, when, answered).
-        let mut relayed: Vec<(SocketId, SocketId, OfferKey, Instant, bool)> = Vec::new();
+        // In the order in which they were relayed.
+        let mut relayed: Vec<Relayed> = Vec::new();
         for (number, step) in steps.into_iter().enumerate() {
             let mut replies = Vec::new();
             match step {
                 Step::Open(at) => {
                     if !swarms.sockets.contains_key(&ids[at]) {
                         ids[at] = SocketId(100 + number as u64);
-                        swarms.open(ids[at], Family::V4);
+                        open(&mut swarms, ids[at].0);
                     }
                 }
                 Step::Close(at) => swarms.close(ids[at]),
@@ -337,7 +387,7 @@ proptest! {
                 Step::Announce { socket, torrent, peer: name, left, event, offers } => {
                     let (info_hash, socket) = (InfoHash([torrent; 20]), ids[socket]);
                     let offers: Vec<_> = (0..offers)
-                        .map(|at| Offer { offer_id: format!("{number}-{at}"), offer: raw("{}") })
+                        .map(|at| Offer { offer_id: format!("{number}-{at}").into(), offer: raw("{}") })
                         .collect();
                     let request = Announce { info_hash, peer_id: peer(name), left, event, offers };
                     swarms.handle(now, socket, Request::Announce(request), &mut replies);
@@ -347,8 +397,8 @@ proptest! {
                             continue;
                         };
                         let member = |peer_id, socket| {
-                            let slot = swarms.index.get(&MemberKey { info_hash, peer_id, socket })?;
-                            swarms.members.get(*slot)
+                            let torrent = swarms.torrents.find(&swarms.keys, &info_hash)?;
+                            swarms.members.get(swarms.find(&MemberKey { torrent, peer_id, socket })?)
                         };
                         let seeding = member(peer(name), socket).unwrap().seed;
                         let receivers: Vec<_> = (0..5)
@@ -356,19 +406,18 @@ proptest! {
                             .filter_map(|other| member(peer(other), reply.to))
                             .collect();
                         prop_assert!(receivers.iter().any(|receiver| !(seeding && receiver.seed)));
-                        let (receiver, offer_id) = (reply.to, offer_id.clone());
-                        let key = OfferKey { info_hash, receiver, offerer: *peer_id, offer_id };
-                        relayed.push((receiver, socket, key, now, false));
+                        let key = (info_hash, *peer_id, offer_id.clone().into_owned());
+                        relayed.push((reply.to, socket, key, now, false));
                     }
                 }
                 Step::Answer { socket, offer } => {
                     let Some(at) = relayed.len().checked_sub(1).map(|last| offer.min(last)) else { continue };
                     let (receiver, owner, key, when, answered) = &mut relayed[at];
                     let request = Answer {
-                        info_hash: key.info_hash,
+                        info_hash: key.0,
                         peer_id: peer(0),
-                        to_peer_id: key.offerer,
-                        offer_id: key.offer_id.clone(),
+                        to_peer_id: key.1,
+                        offer_id: key.2.as_str().into(),
                         answer: raw("{}"),
                     };
                     swarms.handle(now, ids[socket], Request::Answer(request), &mut replies);

@@ -1,6 +1,9 @@
-//! The members of one torrent's swarm.
+//! The members of one torrent's swarm, and all torrents.
 
-use super::Family;
+use shared::id::InfoHash;
+
+use super::index::{Index, Keys};
+use super::peers::Peers;
 use super::recency::Slot;
 
 /// How many members hold everything, and how many do not yet.
@@ -12,7 +15,8 @@ pub struct Counts {
     pub incomplete: u32,
 }
 
-/// The members of one kind by role, so that seeds need not be searched for among leechers. Each member knows its place.
+/// The members that are reached through sockets, by role, so that seeds need not be searched for among leechers. Each member knows
+/// its place.
 #[derive(Debug, Default)]
 pub(super) struct Roles {
     seeds: Vec<Slot>,
@@ -54,38 +58,127 @@ impl Roles {
 }
 
 /// The members of one torrent. Those of one kind are introduced to each other only; all of them are counted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Torrent {
+    pub(super) info_hash: InfoHash,
+    /// How often somebody got everything while it was here.
+    pub(super) completed: u32,
+    /// Reached at an IPv4 address.
+    pub(super) v4: Peers<6>,
+    /// Reached at an IPv6 address; most torrents have none.
+    pub(super) v6: Option<Box<Peers<18>>>,
     /// Reached through their WebSockets: slots of the sockets' members.
-    pub(super) sockets: Roles,
-    /// Reached at an IPv4 address: slots of the addresses' members.
-    pub(super) v4: Roles,
-    /// Reached at an IPv6 address: slots of the addresses' members.
-    pub(super) v6: Roles,
+    pub(super) sockets: Option<Box<Roles>>,
 }
 
 impl Torrent {
-    pub(super) const fn len(&self) -> usize {
-        self.sockets.len() + self.v4.len() + self.v6.len()
+    fn new(info_hash: InfoHash) -> Self {
+        Self { info_hash, completed: 0, v4: Peers::default(), v6: None, sockets: None }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.v4.len()
+            + self.v6.as_ref().map_or(0, |peers| peers.len())
+            + self.sockets.as_ref().map_or(0, |roles| roles.len())
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let kinds = [&self.sockets, &self.v4, &self.v6];
-        let sum = |role: fn(&Roles) -> &Vec<Slot>| kinds.iter().map(|kind| role(kind).len() as u32).sum();
-        Counts { complete: sum(|roles| &roles.seeds), incomplete: sum(|roles| &roles.leeches) }
+        let (mut complete, mut incomplete) = (self.v4.seeds(), self.v4.leeches());
+        if let Some(peers) = &self.v6 {
+            complete += peers.seeds();
+            incomplete += peers.leeches();
+        }
+        if let Some(roles) = &self.sockets {
+            complete += roles.seeds.len() as u32;
+            incomplete += roles.leeches.len() as u32;
+        }
+        Counts { complete, incomplete }
     }
 
-    pub(super) const fn addresses(&self, family: Family) -> &Roles {
-        match family {
-            Family::V4 => &self.v4,
-            Family::V6 => &self.v6,
+    /// See [`Roles::candidates`].
+    pub(super) fn candidates(&self, for_seed: bool) -> (&[Slot], &[Slot]) {
+        self.sockets.as_ref().map_or((&[], &[]), |roles| roles.candidates(for_seed))
+    }
+}
+
+/// Names a torrent while it has a member; then it may name another.
+pub(super) type TorrentSlot = u32;
+
+/// All torrents, each with at least one member. They have an order, in which a sweep or a full scrape goes through them and which
+/// depends on nothing but what happened.
+#[derive(Debug, Default)]
+pub(super) struct Torrents {
+    slots: Vec<Option<Torrent>>,
+    free: Vec<TorrentSlot>,
+    index: Index,
+}
+
+impl Torrents {
+    pub(super) const fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Slots, used or not: those of all torrents are below.
+    pub(super) const fn slots(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
+    pub(super) fn find(&self, keys: &Keys, info_hash: &InfoHash) -> Option<TorrentSlot> {
+        let same = |slot| self.get(slot).is_some_and(|torrent| torrent.info_hash == *info_hash);
+        self.index.find(keys.hash(info_hash), same)
+    }
+
+    pub(super) fn get(&self, slot: TorrentSlot) -> Option<&Torrent> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, slot: TorrentSlot) -> Option<&mut Torrent> {
+        self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// Adds a torrent that [`Self::find`] does not find.
+    pub(super) fn insert(&mut self, keys: &Keys, info_hash: InfoHash) -> TorrentSlot {
+        let torrent = Some(Torrent::new(info_hash));
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = torrent;
+                slot
+            }
+            None => {
+                self.slots.push(torrent);
+                self.slots.len() as u32 - 1
+            }
+        };
+        let slots = &self.slots;
+        self.index.insert(keys.hash(&info_hash), slot, |slot| {
+            slots[slot as usize].as_ref().map_or(0, |torrent| keys.hash(&torrent.info_hash))
+        });
+        slot
+    }
+
+    /// Gives back what a torrent has for members of a kind of which it has none, and all of it if it has none at all.
+    pub(super) fn drop_unused(&mut self, keys: &Keys, slot: TorrentSlot) {
+        if let Some(torrent) = self.get_mut(slot)
+            && torrent.v6.as_ref().is_some_and(|peers| peers.len() == 0)
+        {
+            torrent.v6 = None;
+        }
+        self.remove_if_empty(keys, slot);
+    }
+
+    pub(super) fn remove_if_empty(&mut self, keys: &Keys, slot: TorrentSlot) {
+        let Some(torrent) = self.get(slot).filter(|torrent| torrent.len() == 0) else { return };
+        let hash = keys.hash(&torrent.info_hash);
+        self.index.remove(hash, |found| found == slot);
+        self.slots[slot as usize] = None;
+        self.free.push(slot);
+        if self.free.len() == self.slots.len() {
+            // Gives back what a peak has taken; nothing points into it.
+            *self = Self::default();
         }
     }
 
-    pub(super) const fn addresses_mut(&mut self, family: Family) -> &mut Roles {
-        match family {
-            Family::V4 => &mut self.v4,
-            Family::V6 => &mut self.v6,
-        }
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Torrent> {
+        self.slots.iter().flatten()
     }
 }

@@ -104,7 +104,7 @@ async fn the_kinds_share_their_counts_and_are_never_introduced_to_each_other() {
     server.until_stat("sockets", 0).await;
     let reply = announce(&server, &request("t", "client", 6881, 5, Event::Stopped)).await.unwrap();
     assert_eq!((reply.complete, reply.incomplete), (Some(0), Some(0)));
-    assert_eq!(server.stats().await["torrents"], 0);
+    server.until_stat("torrents", 0).await;
 }
 
 #[tokio::test]

@@ -138,14 +138,16 @@ fn neighbours_are_shown_a_code_to_scan() {
     let mut child = command(&data).args(ports).spawn().unwrap();
     let mut text = String::new();
     let mut reader = BufReader::new(child.stdout.take().unwrap());
-    for _ in 0..6 {
-        reader.read_line(&mut text).unwrap();
-    }
-    assert!(text.contains("udp://localhost:"), "{text}");
     // Where the tests run in a network of their own there may be no neighbours; then it says that.
-    assert!(text.contains("on this network") || text.contains("no address on a local network"), "{text}");
+    while !text.contains("on this network") && !text.contains("no address on a local network") {
+        if reader.read_line(&mut text).unwrap() == 0 || text.lines().count() > 40 {
+            break;
+        }
+    }
     child.kill().unwrap();
     child.wait().unwrap();
+    assert!(text.contains("udp://localhost:"), "{text}");
+    assert!(text.contains("on this network") || text.contains("no address on a local network"), "{text}");
 }
 
 #[test]

@@ -61,12 +61,25 @@ pub enum Peers<'a> {
     Compact,
     /// As a list of dictionaries (BEP 3), with these ids in the order of the peers; one that has none comes without.
     List(&'a [PeerId]),
+    /// As runs of bytes that are there already, in place of the peers of the response.
+    Runs {
+        /// Addresses of IPv4, six bytes each.
+        v4: &'a [u8],
+        /// Addresses of IPv6, eighteen bytes each.
+        v6: &'a [u8],
+    },
 }
 
 /// The reply to an announce. A key stands only where there is something to say, `peers` always.
 pub fn encode_announce(response: &AnnounceResponse, form: Peers<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(128 + response.peers.len() * 18);
-    Writer::new(&mut out).dictionary(|entries| {
+    write_announce(response, form, &mut out);
+    out
+}
+
+/// The same, appended to `out`.
+pub fn write_announce(response: &AnnounceResponse, form: Peers<'_>, out: &mut Vec<u8>) {
+    Writer::new(out).dictionary(|entries| {
         let number = |entries: &mut DictionaryWriter<'_>, key: &str, number: Option<u32>| {
             if let Some(number) = number {
                 entries.key(key).integer(number);
@@ -84,6 +97,7 @@ pub fn encode_announce(response: &AnnounceResponse, form: Peers<'_>) -> Vec<u8> 
         match form {
             Peers::Compact => write_compact(entries, &response.peers),
             Peers::List(ids) => entries.key("peers").list(|list| write_list(list, &response.peers, ids)),
+            Peers::Runs { v4, v6 } => write_runs(entries, v4, v6),
         }
         if let Some(id) = &response.tracker_id {
             entries.key("tracker id").bytes(id);
@@ -92,7 +106,6 @@ pub fn encode_announce(response: &AnnounceResponse, form: Peers<'_>) -> Vec<u8> 
             entries.key("warning message").bytes(warning);
         }
     });
-    out
 }
 
 fn write_compact(entries: &mut DictionaryWriter<'_>, peers: &[SocketAddr]) {
@@ -100,9 +113,13 @@ fn write_compact(entries: &mut DictionaryWriter<'_>, peers: &[SocketAddr]) {
     for peer in peers {
         compact::push(if peer.is_ipv4() { &mut v4 } else { &mut v6 }, *peer);
     }
-    entries.key("peers").bytes(&v4);
+    write_runs(entries, &v4, &v6);
+}
+
+fn write_runs(entries: &mut DictionaryWriter<'_>, v4: &[u8], v6: &[u8]) {
+    entries.key("peers").bytes(v4);
     if !v6.is_empty() {
-        entries.key("peers6").bytes(&v6);
+        entries.key("peers6").bytes(v6);
     }
 }
 

@@ -56,6 +56,17 @@ impl UdpResponse {
         Ok((transaction, response))
     }
 
+    /// Appends the datagram of an announce's reply whose peers are there already as `run`: addresses of the packet's family.
+    pub fn write_announce(
+        transaction: u32,
+        [interval, incomplete, complete]: [u32; 3],
+        run: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        push(out, &[ANNOUNCE, transaction, interval, incomplete, complete]);
+        out.extend_from_slice(run);
+    }
+
     /// Appends the datagram. Peers of another family than `family` have no place in it and are left out.
     pub fn encode(&self, transaction: u32, family: Family, out: &mut Vec<u8>) {
         let action = match self {

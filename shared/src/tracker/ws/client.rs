@@ -3,12 +3,13 @@
 //! Unlike the tracker, a peer looks into offers and answers: they are session descriptions.
 
 use core::fmt::Write as _;
+use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::binary;
-use super::request::{OFFER_ID_MAX, bytes, hash, string};
+use super::request::OFFER_ID_MAX;
 use super::response::Action;
 use crate::id::{InfoHash, OfferId, PeerId};
 use crate::limits;
@@ -409,6 +410,21 @@ fn description(kind: &'static str, raw: &RawValue) -> Result<String, ServerMessa
         Some(sdp) if !sdp.is_empty() && sdp.len() <= limits::SDP_MAX => Ok(sdp.into_owned()),
         _ => Err(wrong),
     }
+}
+
+fn string(field: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    // A bare `Cow<str>` is always read as owned; this wrapper borrows where the text has no escapes.
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    serde_json::from_str::<Text<'_>>(field?.get()).ok().map(|text| text.0)
+}
+
+fn bytes(field: Option<&RawValue>) -> Option<[u8; 20]> {
+    string(field).and_then(|text| binary::decode(&text))
+}
+
+fn hash(field: Option<&RawValue>) -> Option<InfoHash> {
+    bytes(field).map(InfoHash)
 }
 
 /// A number of things or seconds; fractions are cut off, and what is negative or no number is unknown.

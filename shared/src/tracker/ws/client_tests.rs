@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::{Request, Response};
+use super::super::{Json, Request, Response};
 use super::*;
 
 const HASH: InfoHash = InfoHash([0xe9; 20]);
@@ -50,11 +50,8 @@ fn the_tracker_reads_what_we_send() {
         (Event::Stopped, 0),
         (Event::Paused, 0),
     ] {
-        let Ok(Request::Announce(read)) =
-            Request::parse(&ClientMessage::Announce(announce(event, offers)).to_json())
-        else {
-            panic!("{event:?}");
-        };
+        let text = ClientMessage::Announce(announce(event, offers)).to_json();
+        let Ok(Request::Announce(read)) = Request::parse(&text) else { panic!("{event:?}") };
         assert_eq!((read.info_hash, read.peer_id, read.left, read.event), (HASH, PEER, Some(3), event));
         assert_eq!(read.offers.len(), offers);
     }
@@ -66,8 +63,9 @@ fn the_tracker_reads_what_we_send() {
         sdp: "v=0".to_owned(),
         tracker_id: Some("t".to_owned()),
     };
-    let Ok(Request::Answer(read)) = Request::parse(&answer.to_json()) else { panic!("an answer") };
-    assert_eq!((read.to_peer_id, read.offer_id.as_str()), (PeerId([1; 20]), "any \u{1F600}"));
+    let text = answer.to_json();
+    let Ok(Request::Answer(read)) = Request::parse(&text) else { panic!("an answer") };
+    assert_eq!((read.to_peer_id, &*read.offer_id), (PeerId([1; 20]), "any \u{1F600}"));
     assert_eq!(read.answer.get(), r#"{"type":"answer","sdp":"v=0"}"#);
     for hashes in [vec![HASH], vec![HASH, InfoHash([0; 20])]] {
         let Ok(Request::Scrape(read)) = Request::parse(&ClientMessage::Scrape(hashes.clone()).to_json())
@@ -80,8 +78,8 @@ fn the_tracker_reads_what_we_send() {
 
 #[test]
 fn we_read_what_the_tracker_sends() {
-    let raw = |text: &str| RawValue::from_string(text.to_owned()).expect("JSON");
-    let parse = |response: Response| ServerMessage::parse(&response.to_json()).expect("sound");
+    let raw = |text: &'static str| Json::parse(text).expect("JSON");
+    let parse = |response: Response<'_>| ServerMessage::parse(&response.to_json()).expect("sound");
     assert_eq!(
         parse(Response::Announced { info_hash: HASH, interval: 120, complete: 1, incomplete: 2 }),
         ServerMessage::Announced(AnnounceReply {
@@ -97,7 +95,7 @@ fn we_read_what_the_tracker_sends() {
         parse(Response::Offer {
             info_hash: HASH,
             peer_id: PEER,
-            offer_id: "x".to_owned(),
+            offer_id: "x".into(),
             offer: raw(r#"{"type":"offer","sdp":"v=0\r\n","more":1}"#)
         }),
         ServerMessage::Offer {
@@ -107,14 +105,14 @@ fn we_read_what_the_tracker_sends() {
             sdp: "v=0\r\n".to_owned()
         }
     );
-    let answer = |offer_id: &str| Response::Answer {
+    let answer = |offer_id: &'static str| Response::Answer {
         info_hash: HASH,
         peer_id: PEER,
-        offer_id: offer_id.to_owned(),
+        offer_id: offer_id.into(),
         answer: raw(r#"{"sdp":"v=1"}"#),
     };
     assert_eq!(
-        parse(answer(&"é".repeat(20))),
+        parse(answer("éééééééééééééééééééé")),
         ServerMessage::Answer {
             info_hash: HASH,
             peer_id: PEER,
@@ -206,7 +204,8 @@ proptest! {
             offers: vec![ClientOffer { offer_id: OfferId(offer_id), sdp: sdp.clone() }],
             tracker_id: Some(sdp.clone()),
         });
-        let Ok(Request::Announce(read)) = Request::parse(&sent.to_json()) else { panic!("unread") };
+        let text = sent.to_json();
+        let Ok(Request::Announce(read)) = Request::parse(&text) else { panic!("unread") };
         prop_assert_eq!((read.info_hash.0, read.peer_id.0), (info_hash, peer_id));
         prop_assert_eq!(read.left, Some(left.map_or(LEFT_UNKNOWN, u64::from)));
         prop_assert_eq!(binary::decode(&read.offers[0].offer_id), Some(offer_id));
@@ -214,7 +213,7 @@ proptest! {
             info_hash: read.info_hash,
             peer_id: read.peer_id,
             offer_id: read.offers[0].offer_id.clone(),
-            offer: read.offers[0].offer.clone(),
+            offer: read.offers[0].offer,
         };
         match ServerMessage::parse(&relayed.to_json()) {
             Ok(ServerMessage::Offer { sdp: got, .. }) => prop_assert_eq!(got, sdp),

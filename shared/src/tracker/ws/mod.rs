@@ -6,6 +6,7 @@
 
 pub mod binary;
 pub mod client;
+pub mod json;
 pub mod request;
 pub mod response;
 
@@ -14,5 +15,6 @@ pub use super::scrape::ScrapeCounts;
 pub use client::{
     AnnounceReply, ClientAnnounce, ClientMessage, ClientOffer, ServerMessage, ServerMessageError,
 };
+pub use json::{Json, JsonError};
 pub use request::{Announce, Answer, Offer, Request, RequestError};
 pub use response::{Action, Failure, Response};

@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::binary;
+use super::json::{Json, JsonError};
 use super::response::{Action, Failure};
 use crate::id::{InfoHash, PeerId};
 use crate::tracker::announce::Event;
@@ -16,20 +14,20 @@ pub const OFFER_ID_MAX: usize = 64;
 /// How much of a stranger's text a failure repeats, in characters.
 const QUOTED_MAX: usize = 32;
 
-/// One message of a peer.
+/// One message of a peer. What it carries for others is borrowed from the text.
 #[derive(Clone, Debug)]
-pub enum Request {
+pub enum Request<'a> {
     /// The peer is in a swarm, or leaves it.
-    Announce(Announce),
+    Announce(Announce<'a>),
     /// The peer answers an offer that was relayed to it.
-    Answer(Answer),
+    Answer(Answer<'a>),
     /// The peer asks how many members these swarms have; none named means all.
     Scrape(Vec<InfoHash>),
 }
 
 /// A peer says that it takes part in a swarm, and offers connections.
 #[derive(Clone, Debug)]
-pub struct Announce {
+pub struct Announce<'a> {
     /// Which swarm.
     pub info_hash: InfoHash,
     /// What the peer calls itself. Proves nothing.
@@ -39,21 +37,21 @@ pub struct Announce {
     /// What happened to it.
     pub event: Event,
     /// Connections that it offers, one for each other member. Items that are no offers are left out.
-    pub offers: Vec<Offer>,
+    pub offers: Vec<Offer<'a>>,
 }
 
 /// One offered connection.
 #[derive(Clone, Debug)]
-pub struct Offer {
+pub struct Offer<'a> {
     /// Names the offer towards the peer that made it; opaque, at most [`OFFER_ID_MAX`] characters.
-    pub offer_id: String,
+    pub offer_id: Cow<'a, str>,
     /// Any JSON that is not false, null, 0 or empty text; opaque to the tracker.
-    pub offer: Box<RawValue>,
+    pub offer: Json<'a>,
 }
 
 /// An answer to a relayed offer.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Answer<'a> {
     /// The swarm in which the offer was made.
     pub info_hash: InfoHash,
     /// What the answering peer calls itself.
@@ -61,9 +59,9 @@ pub struct Answer {
     /// Who made the offer.
     pub to_peer_id: PeerId,
     /// As it stood in the offer.
-    pub offer_id: String,
+    pub offer_id: Cow<'a, str>,
     /// Any JSON that is not false, null, 0 or empty text; opaque to the tracker.
-    pub answer: Box<RawValue>,
+    pub answer: Json<'a>,
 }
 
 /// Why a message is no request. The texts of the first four are those of bittorrent-tracker.
@@ -93,47 +91,34 @@ pub enum RequestError {
 }
 
 /// The fields of all messages, each still as it was written: what is wrong with one must not hide the others.
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Fields<'a> {
-    #[serde(borrow, default)]
-    action: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    info_hash: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    peer_id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    to_peer_id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    left: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    event: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    offers: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    offer_id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    answer: Option<&'a RawValue>,
+    action: Option<Json<'a>>,
+    info_hash: Option<Json<'a>>,
+    peer_id: Option<Json<'a>>,
+    to_peer_id: Option<Json<'a>>,
+    left: Option<Json<'a>>,
+    event: Option<Json<'a>>,
+    offers: Option<Json<'a>>,
+    offer_id: Option<Json<'a>>,
+    answer: Option<Json<'a>>,
 }
 
-impl Request {
+impl<'a> Request<'a> {
     /// Reads one message. The caller bounds its length; nothing larger than the message is allocated.
     ///
     /// # Errors
     ///
     /// A failure that is ready to be sent, with the action and the info_hash if those could be read.
-    pub fn parse(text: &str) -> Result<Self, Failure> {
+    pub fn parse(text: &'a str) -> Result<Self, Failure> {
         let wrong = |reason: String| failure(None, None, &RequestError::Json(reason));
-        if !text.trim_start().starts_with('{') {
-            // A sequence would be read as the fields in order.
-            return Err(wrong("expected an object".to_owned()));
-        }
-        let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let fields = Fields::read(text).map_err(|error| wrong(error.to_string()))?;
         let action = string(fields.action);
         match action.as_deref() {
             Some("announce") => fields.announce(),
             Some("scrape") => fields.scrape(),
             _ => {
-                let shown = action.as_deref().or(fields.action.map(RawValue::get)).unwrap_or("undefined");
+                let shown = action.as_deref().or(fields.action.map(Json::get)).unwrap_or("undefined");
                 let shown = shown.chars().take(QUOTED_MAX).collect();
                 Err(failure(None, hash(fields.info_hash), &RequestError::Action(shown)))
             }
@@ -141,17 +126,37 @@ impl Request {
     }
 }
 
-impl Fields<'_> {
-    fn announce(self) -> Result<Request, Failure> {
+impl<'a> Fields<'a> {
+    /// Of a field that stands there twice the last counts, as in browsers; one that is `null` is not there.
+    fn read(text: &'a str) -> Result<Self, JsonError> {
+        let mut fields = Self::default();
+        Json::parse_object(text, |name, value| {
+            let field = match name {
+                "action" => &mut fields.action,
+                "info_hash" => &mut fields.info_hash,
+                "peer_id" => &mut fields.peer_id,
+                "to_peer_id" => &mut fields.to_peer_id,
+                "left" => &mut fields.left,
+                "event" => &mut fields.event,
+                "offers" => &mut fields.offers,
+                "offer_id" => &mut fields.offer_id,
+                "answer" => &mut fields.answer,
+                _ => return,
+            };
+            *field = Some(value).filter(|value| value.get() != "null");
+        })?;
+        Ok(fields)
+    }
+
+    fn announce(self) -> Result<Request<'a>, Failure> {
         let fail = |hash, error| failure(Some(Action::Announce), hash, &error);
         let info_hash = hash(self.info_hash).ok_or_else(|| fail(None, RequestError::InfoHash))?;
         let fail = |error| fail(Some(info_hash), error);
         let peer_id = bytes(self.peer_id).map(PeerId).ok_or_else(|| fail(RequestError::PeerId))?;
-        if let Some(answer) = self.answer.filter(|answer| is_truthy(answer)) {
+        if let Some(answer) = self.answer.filter(|answer| is_truthy(*answer)) {
             let to_peer_id =
                 bytes(self.to_peer_id).map(PeerId).ok_or_else(|| fail(RequestError::ToPeerId))?;
             let offer_id = offer_id(self.offer_id).ok_or_else(|| fail(RequestError::OfferId))?;
-            let answer = answer.to_owned();
             return Ok(Request::Answer(Answer { info_hash, peer_id, to_peer_id, offer_id, answer }));
         }
         let event = match self.event.map(|event| string(Some(event))) {
@@ -164,12 +169,12 @@ impl Fields<'_> {
         Ok(Request::Announce(Announce { info_hash, peer_id, left, event, offers }))
     }
 
-    fn scrape(self) -> Result<Request, Failure> {
+    fn scrape(self) -> Result<Request<'a>, Failure> {
         let fail = || failure(Some(Action::Scrape), None, &RequestError::InfoHash);
         let Some(named) = self.info_hash else { return Ok(Request::Scrape(Vec::new())) };
-        if named.get().starts_with('[') {
-            let items: Vec<Option<&RawValue>> = serde_json::from_str(named.get()).map_err(|_| fail())?;
-            return items.into_iter().map(hash).collect::<Option<_>>().map(Request::Scrape).ok_or_else(fail);
+        if let Some(items) = named.items() {
+            let hashes = items.into_iter().map(|item| hash(Some(item))).collect::<Option<_>>();
+            return hashes.map(Request::Scrape).ok_or_else(fail);
         }
         hash(Some(named)).map(|hash| Request::Scrape(vec![hash])).ok_or_else(fail)
     }
@@ -179,54 +184,60 @@ fn failure(action: Option<Action>, info_hash: Option<InfoHash>, error: &RequestE
     Failure { action, info_hash, reason: error.to_string() }
 }
 
-pub(super) fn string(field: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    // A bare `Cow<str>` is always read as owned; this wrapper borrows where the text has no escapes.
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    serde_json::from_str::<Text<'_>>(field?.get()).ok().map(|text| text.0)
+fn string(field: Option<Json<'_>>) -> Option<Cow<'_, str>> {
+    field?.string()
 }
 
-pub(super) fn bytes(field: Option<&RawValue>) -> Option<[u8; 20]> {
+fn bytes(field: Option<Json<'_>>) -> Option<[u8; 20]> {
     string(field).and_then(|text| binary::decode(&text))
 }
 
-pub(super) fn hash(field: Option<&RawValue>) -> Option<InfoHash> {
+fn hash(field: Option<Json<'_>>) -> Option<InfoHash> {
     bytes(field).map(InfoHash)
 }
 
 /// Numbers, and strings that are numbers; what is neither, or negative, is unknown.
-fn left(field: Option<&RawValue>) -> Option<u64> {
+fn left(field: Option<Json<'_>>) -> Option<u64> {
     let text = field?.get();
+    if let Ok(number) = text.parse() {
+        return Some(number);
+    }
     let number: f64 = text.trim_matches('"').trim().parse().ok()?;
     (number >= 0.0 && number.is_finite()).then_some(number as u64)
 }
 
 /// What is no array has no offers; `null`, and what else is no offer, is not an offer (bittorrent-tracker dies of it).
-fn offers(field: Option<&RawValue>) -> Vec<Offer> {
-    #[derive(Deserialize)]
-    struct Item<'a> {
-        #[serde(borrow, default)]
-        offer: Option<&'a RawValue>,
-        #[serde(borrow, default)]
-        offer_id: Option<&'a RawValue>,
-    }
-    let items: Vec<&RawValue> =
-        field.and_then(|field| serde_json::from_str(field.get()).ok()).unwrap_or_default();
-    let read = |item: &RawValue| {
-        // A sequence would be read as the fields in order.
-        let item: Item<'_> = serde_json::from_str(item.get()).ok().filter(|_| item.get().starts_with('{'))?;
-        let offer = item.offer.filter(|offer| is_truthy(offer))?.to_owned();
-        Some(Offer { offer_id: offer_id(item.offer_id)?, offer })
+fn offers<'a>(field: Option<Json<'a>>) -> Vec<Offer<'a>> {
+    let mut offers = Vec::new();
+    // What has been read of the last item that is an object.
+    let (mut item, mut id, mut offer) = (0, None, None);
+    let mut end = |id: &mut Option<Json<'a>>, offer: &mut Option<Json<'a>>| {
+        let (id, offer) = (offer_id(id.take()), offer.take().filter(|offer| is_truthy(*offer)));
+        offers.extend(id.zip(offer).map(|(offer_id, offer)| Offer { offer_id, offer }));
     };
-    items.into_iter().filter_map(read).collect()
+    if let Some(field) = field {
+        field.fields_of_items(|number, name, value| {
+            if number != item {
+                end(&mut id, &mut offer);
+                item = number;
+            }
+            match name {
+                "offer_id" => id = Some(value),
+                "offer" => offer = Some(value),
+                _ => {}
+            }
+        });
+    }
+    end(&mut id, &mut offer);
+    offers
 }
 
-fn offer_id(field: Option<&RawValue>) -> Option<String> {
-    string(field).filter(|text| text.chars().count() <= OFFER_ID_MAX).map(Cow::into_owned)
+fn offer_id(field: Option<Json<'_>>) -> Option<Cow<'_, str>> {
+    string(field).filter(|text| text.chars().count() <= OFFER_ID_MAX)
 }
 
-fn is_truthy(raw: &RawValue) -> bool {
-    !matches!(raw.get(), "null" | "false" | "\"\"" | "0")
+fn is_truthy(json: Json<'_>) -> bool {
+    !matches!(json.get(), "null" | "false" | "\"\"" | "0")
 }
 
 #[cfg(test)]
@@ -236,29 +247,30 @@ mod tests {
     const HASH: &str = "aaaaaaaaaaaaaaaaaaaa";
     const PEER: &str = "bbbbbbbbbbbbbbbbbbbb";
 
-    fn announce(rest: &str) -> Result<Request, Failure> {
-        Request::parse(&format!(r#"{{"action":"announce","info_hash":"{HASH}","peer_id":"{PEER}"{rest}}}"#))
+    fn text(rest: &str) -> String {
+        format!(r#"{{"action":"announce","info_hash":"{HASH}","peer_id":"{PEER}"{rest}}}"#)
     }
 
-    fn announced(rest: &str) -> Announce {
-        match announce(rest) {
+    fn announced(text: &str) -> Announce<'_> {
+        match Request::parse(text) {
             Ok(Request::Announce(announce)) => announce,
-            other => panic!("{rest}: {other:?}"),
+            other => panic!("{text}: {other:?}"),
         }
     }
 
     #[test]
     fn an_announce_of_the_reference_client_is_read() {
-        let parsed = announced(
+        let text = text(
             r#","numwant":2,"uploaded":0,"downloaded":0,"left":100,"event":"started","customParam":[1],
                "offers":[{"offer":{"type":"offer","sdp":"v=0\r\n"},"offer_id":"\u0000\u00ffcdefghijklmnopqrst"},
                          {"offer":{"any":{"thing":1.0e2}},"offer_id":"short"}]"#,
         );
+        let parsed = announced(&text);
         assert_eq!(parsed.info_hash, InfoHash([b'a'; 20]));
         assert_eq!(parsed.peer_id, PeerId([b'b'; 20]));
         assert_eq!((parsed.left, parsed.event), (Some(100), Event::Started));
         let offers: Vec<_> =
-            parsed.offers.iter().map(|offer| (offer.offer_id.as_str(), offer.offer.get())).collect();
+            parsed.offers.iter().map(|offer| (&*offer.offer_id, offer.offer.get())).collect();
         let first = ("\u{0}\u{ff}cdefghijklmnopqrst", r#"{"type":"offer","sdp":"v=0\r\n"}"#);
         assert_eq!(offers, [first, ("short", r#"{"any":{"thing":1.0e2}}"#)]);
     }
@@ -278,9 +290,9 @@ mod tests {
             ("true", None),
             ("[0]", None),
         ] {
-            assert_eq!(announced(&format!(r#","left":{text}"#)).left, left, "{text}");
+            assert_eq!(announced(&self::text(&format!(r#","left":{text}"#))).left, left, "{text}");
         }
-        assert_eq!(announced("").left, None);
+        assert_eq!(announced(&text("")).left, None);
     }
 
     #[test]
@@ -300,24 +312,28 @@ mod tests {
             r#"[[{"a":1},"x"]]"#,
             r#"[{"fake_offer":"fake"}]"#,
         ] {
-            assert!(announced(&format!(r#","offers":{offers}"#)).offers.is_empty(), "{offers}");
+            assert!(announced(&text(&format!(r#","offers":{offers}"#))).offers.is_empty(), "{offers}");
         }
         let long = "x".repeat(OFFER_ID_MAX + 1);
-        assert!(announced(&format!(r#","offers":[{{"offer":{{}},"offer_id":"{long}"}}]"#)).offers.is_empty());
-        assert_eq!(announced(r#","offers":[null,{"offer":{},"offer_id":"x"}]"#).offers.len(), 1);
+        assert!(
+            announced(&text(&format!(r#","offers":[{{"offer":{{}},"offer_id":"{long}"}}]"#)))
+                .offers
+                .is_empty()
+        );
+        assert_eq!(announced(&text(r#","offers":[null,{"offer":{},"offer_id":"x"}]"#)).offers.len(), 1);
     }
 
     #[test]
     fn an_answer_is_read_and_a_falsy_one_is_an_announce() {
         let rest = format!(r#","to_peer_id":"{PEER}","answer":{{"type":"answer"}},"offer_id":"xyz""#);
-        let Ok(Request::Answer(answer)) = announce(&rest) else { panic!("no answer") };
-        assert_eq!((answer.offer_id.as_str(), answer.answer.get()), ("xyz", r#"{"type":"answer"}"#));
-        let Ok(Request::Answer(text)) = announce(&rest.replace(r#"{"type":"answer"}"#, "\"opaque\"")) else {
-            panic!("no answer")
-        };
-        assert_eq!(text.answer.get(), "\"opaque\"");
+        let whole = text(&rest);
+        let Ok(Request::Answer(answer)) = Request::parse(&whole) else { panic!("no answer") };
+        assert_eq!((&*answer.offer_id, answer.answer.get()), ("xyz", r#"{"type":"answer"}"#));
+        let whole = text(&rest.replace(r#"{"type":"answer"}"#, "\"opaque\""));
+        let Ok(Request::Answer(opaque)) = Request::parse(&whole) else { panic!("no answer") };
+        assert_eq!(opaque.answer.get(), "\"opaque\"");
         for falsy in ["null", "false", "\"\"", "0"] {
-            announced(&format!(r#","answer":{falsy}"#));
+            announced(&text(&format!(r#","answer":{falsy}"#)));
         }
     }
 
@@ -325,14 +341,14 @@ mod tests {
     fn failures_say_what_is_wrong_and_carry_what_could_be_read() {
         let hash = Some(InfoHash([b'a'; 20]));
         let announcing = Some(Action::Announce);
-        let invalid_event = announce(r#","event":"vanished""#);
-        let no_to_peer = announce(r#","answer":{},"offer_id":"x""#);
-        let no_offer_id = announce(&format!(r#","answer":{{}},"to_peer_id":"{PEER}""#));
-        let no_peer = Request::parse(&format!(r#"{{"action":"announce","info_hash":"{HASH}","peer_id":7}}"#));
-        let no_hash = Request::parse(r#"{"action":"announce","info_hash":"short"}"#);
-        let no_action = Request::parse(&format!(r#"{{"info_hash":"{HASH}"}}"#));
-        let bad_scrape = Request::parse(r#"{"action":"scrape","info_hash":["x"]}"#);
-        for (parsed, action, hash, reason) in [
+        let invalid_event = text(r#","event":"vanished""#);
+        let no_to_peer = text(r#","answer":{},"offer_id":"x""#);
+        let no_offer_id = text(&format!(r#","answer":{{}},"to_peer_id":"{PEER}""#));
+        let no_peer = format!(r#"{{"action":"announce","info_hash":"{HASH}","peer_id":7}}"#);
+        let no_hash = r#"{"action":"announce","info_hash":"short"}"#.to_owned();
+        let no_action = format!(r#"{{"info_hash":"{HASH}"}}"#);
+        let bad_scrape = r#"{"action":"scrape","info_hash":["x"]}"#.to_owned();
+        for (text, action, hash, reason) in [
             (invalid_event, announcing, hash, "invalid event"),
             (no_to_peer, announcing, hash, "invalid `to_peer_id` (required with `answer`)"),
             (no_offer_id, announcing, hash, "invalid offer_id (required with `answer`)"),
@@ -341,7 +357,7 @@ mod tests {
             (no_action, None, hash, "invalid action in WS request: undefined"),
             (bad_scrape, Some(Action::Scrape), None, "invalid info_hash"),
         ] {
-            let failure = parsed.unwrap_err();
+            let failure = Request::parse(&text).unwrap_err();
             assert_eq!((failure.action, failure.info_hash, failure.reason.as_str()), (action, hash, reason));
         }
     }
@@ -374,7 +390,8 @@ mod tests {
         for text in ["null", "[]", "7", "\"x\"", "{\"action\":1}", "{\"action\":{}}", deep.as_str()] {
             assert!(Request::parse(text).is_err(), "{text:.20}");
         }
-        assert!(announced(&format!(r#","offers":{deep}{}"#, "]".repeat(60_000))).offers.is_empty());
+        let deep = text(&format!(r#","offers":{deep}{}"#, "]".repeat(60_000)));
+        assert!(Request::parse(&deep).unwrap_err().reason.contains("64 objects and arrays"));
         let long = format!(r#"{{"action":"{}"}}"#, "x".repeat(10_000));
         assert!(Request::parse(&long).unwrap_err().reason.len() < 100);
     }

@@ -1,10 +1,10 @@
 //! What the tracker sends to a peer.
 
 use core::fmt::Write as _;
-
-use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 use super::binary;
+use super::json::Json;
 use crate::id::{InfoHash, PeerId};
 use crate::tracker::scrape::ScrapeCounts;
 
@@ -37,9 +37,9 @@ pub struct Failure {
     pub reason: String,
 }
 
-/// One message of the tracker.
+/// One message of the tracker. What it carries of others is borrowed from their messages.
 #[derive(Clone, Debug)]
-pub enum Response {
+pub enum Response<'a> {
     /// To the announcer.
     Announced {
         /// Which swarm.
@@ -58,9 +58,9 @@ pub enum Response {
         /// Who offers.
         peer_id: PeerId,
         /// To be repeated in the answer; opaque.
-        offer_id: String,
+        offer_id: Cow<'a, str>,
         /// A JSON object, opaque to the tracker.
-        offer: Box<RawValue>,
+        offer: Json<'a>,
     },
     /// The answer to an offer of the receiver.
     Answer {
@@ -69,9 +69,9 @@ pub enum Response {
         /// Who answers.
         peer_id: PeerId,
         /// As the receiver chose it.
-        offer_id: String,
+        offer_id: Cow<'a, str>,
         /// A JSON object, opaque to the tracker.
-        answer: Box<RawValue>,
+        answer: Json<'a>,
     },
     /// Numbers of the swarms that were asked for.
     Scraped {
@@ -84,7 +84,7 @@ pub enum Response {
     Failure(Failure),
 }
 
-impl Response {
+impl Response<'_> {
     /// The message as it is sent.
     pub fn to_json(&self) -> String {
         let mut json = String::with_capacity(self.length_estimate());
@@ -124,7 +124,7 @@ fn relayed(
     info_hash: &InfoHash,
     peer_id: &PeerId,
     offer_id: &str,
-    value: &RawValue,
+    value: &Json<'_>,
 ) {
     let _ = write!(json, r#"{{"action":"announce","{kind}":{},"offer_id":"#, value.get());
     binary::write_json_text(json, offer_id);
@@ -173,7 +173,7 @@ mod tests {
 
     const HASH: InfoHash = InfoHash([0xe9; 20]);
 
-    fn value(response: &Response) -> Value {
+    fn value(response: &Response<'_>) -> Value {
         serde_json::from_str(&response.to_json()).unwrap()
     }
 
@@ -185,8 +185,8 @@ mod tests {
             value(&announced),
             json!({"action": "announce", "interval": 120, "complete": 1, "incomplete": 2, "info_hash": hash})
         );
-        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
-        let (peer_id, offer_id) = (PeerId([0; 20]), "\"x\\\u{1}".to_owned());
+        let raw = |text: &'static str| Json::parse(text).unwrap();
+        let (peer_id, offer_id) = (PeerId([0; 20]), Cow::Borrowed("\"x\\\u{1}"));
         let peer = "\0".repeat(20);
         let offer = Response::Offer {
             info_hash: HASH,

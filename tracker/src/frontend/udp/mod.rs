@@ -11,7 +11,6 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::tracker::AnnounceResponse;
 use shared::tracker::compact::Family;
 use shared::tracker::udp::{DATAGRAM_MAX, Packet, UdpRequest, UdpResponse};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -23,7 +22,7 @@ use self::connection::Connections;
 use crate::error::StartError;
 use crate::state::AppState;
 use crate::stun::is_stun;
-use crate::swarm::address::{Met, Reach};
+use crate::swarm::address::{Found, Met, Reach};
 
 /// Longest reply: fits into one packet on every path (IPv6 promises 1 280 bytes, 48 of them headers).
 const REPLY_MAX: usize = 1_232;
@@ -71,7 +70,12 @@ pub(crate) fn bind_all(port: u16, option: &'static str) -> Result<UdpSocket, Sta
 
 /// Answers until the shutdown. A reply for which the system has no room is lost, as any datagram may be.
 pub(crate) async fn serve(socket: UdpSocket, state: Arc<AppState>) {
-    let mut server = Server { connections: Connections::default(), state: &state, reply: Vec::new() };
+    let mut server = Server {
+        connections: Connections::default(),
+        state: &state,
+        reply: Vec::new(),
+        found: Found::default(),
+    };
     let mut datagram = vec![0; DATAGRAM_MAX];
     loop {
         let readable = tokio::select! {
@@ -91,6 +95,7 @@ struct Server<'a> {
     state: &'a AppState,
     /// The datagram to be sent; empty for none.
     reply: Vec<u8>,
+    found: Found,
 }
 
 impl Server<'_> {
@@ -146,27 +151,23 @@ impl Server<'_> {
             UdpRequest::Announce { request, .. } => {
                 traffic.udp_announces.add();
                 let most = (REPLY_MAX - ANNOUNCE_HEAD) / family.length();
-                match state.announced(ip, &request, Reach::OwnFamily, most) {
-                    Ok(met) => announced(met),
+                self.found.clear(false);
+                let met = state.announced(now, ip, &request, (Reach::OwnFamily, most), &mut self.found);
+                match met {
+                    Ok(Met { counts, interval }) => {
+                        let run = if family == Family::V4 { &self.found.v4 } else { &self.found.v6 };
+                        let numbers = [interval, counts.incomplete, counts.complete];
+                        return UdpResponse::write_announce(transaction, numbers, run, &mut self.reply);
+                    }
                     Err(refusal) => UdpResponse::Error(refusal.to_string()),
                 }
             }
             UdpRequest::Scrape { hashes, .. } => {
                 traffic.udp_scrapes.add();
-                let files = state.swarms.lock().scraped(&hashes);
+                let files = state.swarms.scraped(&hashes);
                 UdpResponse::Scrape(files.into_iter().map(|(_, counts)| counts).collect())
             }
         };
         response.encode(transaction, family, &mut self.reply);
     }
-}
-
-fn announced(Met { counts, interval, peers }: Met) -> UdpResponse {
-    UdpResponse::Announce(Box::new(AnnounceResponse {
-        interval,
-        complete: Some(counts.complete),
-        incomplete: Some(counts.incomplete),
-        peers: peers.into_iter().map(|(address, _)| address).collect(),
-        ..Default::default()
-    }))
 }

@@ -16,7 +16,8 @@ use self::outbox::{Outbox, Waiting};
 use super::pace::Pace;
 use crate::config::NetLimits;
 use crate::state::AppState;
-use crate::swarm::{Family, Reply, SocketId};
+use crate::store::Session;
+use crate::swarm::{Reply, SocketId};
 
 /// How long a closing socket may take to say goodbye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -35,21 +36,19 @@ enum End {
 /// Serves one peer until either side has enough.
 pub(crate) async fn serve(socket: WebSocket, remote: SocketAddr, state: Arc<AppState>) {
     let id = state.next_socket();
-    let family = if remote.ip().to_canonical().is_ipv4() { Family::V4 } else { Family::V6 };
     let limits = &state.config.net;
     let outbox = Arc::new(Outbox::new(limits.queue_messages, limits.queue_bytes));
-    state.outboxes.insert(id, outbox.clone());
-    state.swarms.lock().open(id, family);
-    // Leaves the swarms on every way out, a panic included.
-    let leaving = Leaving { id, state: &state };
+    let leaving = Leaving::new(id, outbox.clone(), &state);
+    let session = state.swarms.open(id, remote.ip());
     debug!(socket = id.0, %remote, "peer connected");
-    let mut peer = Peer { id, socket, outbox, state: &state, limits };
+    let mut peer = Peer { id, session, socket, outbox, state: &state, limits };
     let end = peer.run().await;
-    drop(leaving);
     debug!(socket = id.0, ?end, "peer disconnected");
+    let Peer { mut socket, session, .. } = peer;
+    drop((session, leaving));
     if matches!(end, End::Closed) {
         // The answer to its close frame is queued by reading it, and written by reading on (RFC 6455, 5.5.1).
-        let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = peer.socket.next().await {} }).await;
+        let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = socket.next().await {} }).await;
     }
     if let End::Close { code, reason } = end {
         if code != close_code::AWAY {
@@ -58,28 +57,36 @@ pub(crate) async fn serve(socket: WebSocket, remote: SocketAddr, state: Arc<AppS
         let frame = CloseFrame { code, reason: reason.into() };
         // The peer may be gone or deaf: the goodbye is a courtesy.
         let _ = timeout(CLOSE_TIMEOUT, async {
-            peer.socket.send(Message::Close(Some(frame))).await?;
-            while let Some(Ok(_)) = peer.socket.next().await {}
+            socket.send(Message::Close(Some(frame))).await?;
+            while let Some(Ok(_)) = socket.next().await {}
             Ok::<_, axum::Error>(())
         })
         .await;
     }
 }
 
+/// An outbox among the others, until this is dropped: on every way out, a panic included.
 struct Leaving<'a> {
     id: SocketId,
     state: &'a AppState,
 }
 
+impl<'a> Leaving<'a> {
+    fn new(id: SocketId, outbox: Arc<Outbox>, state: &'a AppState) -> Self {
+        state.outboxes.insert(id, outbox);
+        Self { id, state }
+    }
+}
+
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         self.state.outboxes.remove(self.id);
-        self.state.swarms.lock().close(self.id);
     }
 }
 
 struct Peer<'a> {
     id: SocketId,
+    session: Session<'a>,
     socket: WebSocket,
     outbox: Arc<Outbox>,
     state: &'a AppState,
@@ -165,7 +172,7 @@ impl Peer<'_> {
                 }
                 let mut replies = Vec::new();
                 let now = self.state.clock.now();
-                self.state.swarms.lock().handle(now, self.id, request, &mut replies);
+                self.session.handle(now, request, &mut replies);
                 self.deliver(replies);
             }
             Err(failure) => self.refuse(failure),
@@ -178,7 +185,7 @@ impl Peer<'_> {
         self.deliver(vec![Reply { to: self.id, response: Response::Failure(failure) }]);
     }
 
-    fn deliver(&self, replies: Vec<Reply>) {
+    fn deliver(&self, replies: Vec<Reply<'_>>) {
         for Reply { to, response } in replies {
             let message = response.to_json().into();
             if to == self.id {
