@@ -5,14 +5,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{ConnectInfo, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, Uri, header};
 use shared::tracker::AnnounceResponse;
 use shared::tracker::http::{
-    Peers, Retry, encode_announce, encode_failure, encode_scrape, parse_announce, parse_scrape,
+    Peers, Retry, encode_announce, encode_failure, encode_refusal, encode_scrape, parse_announce,
+    parse_scrape,
 };
 
+use crate::account::{Credential, Wish};
+use crate::policy::who::Denied;
 use crate::state::AppState;
 use crate::swarm::address::{Found, Met, Reach};
 
@@ -25,20 +29,22 @@ const MIN_INTERVAL_PART: u32 = 10;
 pub(crate) async fn announce(
     State(state): State<Arc<AppState>>,
     ConnectInfo(remote): ConnectInfo<SocketAddr>,
+    credential: Option<Extension<Credential>>,
     uri: Uri,
 ) -> Response {
-    bencoded(announced(&state, remote, uri.query().unwrap_or_default()))
+    bencoded(announced(&state, remote, shown(credential), uri.query().unwrap_or_default()))
 }
 
 pub(crate) async fn scrape(
     State(state): State<Arc<AppState>>,
     ConnectInfo(remote): ConnectInfo<SocketAddr>,
+    credential: Option<Extension<Credential>>,
     uri: Uri,
 ) -> Response {
-    bencoded(scraped(&state, remote, uri.query().unwrap_or_default()))
+    bencoded(scraped(&state, remote, shown(credential), uri.query().unwrap_or_default()))
 }
 
-fn announced(state: &AppState, remote: SocketAddr, query: &str) -> Vec<u8> {
+fn announced(state: &AppState, remote: SocketAddr, credential: Credential, query: &str) -> Vec<u8> {
     state.traffic.http_announces.add();
     let ip = remote.ip().to_canonical();
     let now = state.clock.now();
@@ -49,6 +55,9 @@ fn announced(state: &AppState, remote: SocketAddr, query: &str) -> Vec<u8> {
         Ok(announce) => announce,
         Err(error) => return malformed(state, &error.to_string()),
     };
+    if let Err(denied) = state.accounts.admit(credential, &announce.request) {
+        return refused(denied);
+    }
     let mut found = Found::default();
     found.clear(!announce.compact && !announce.no_peer_id);
     let met = state.announced(now, ip, &announce.request, (Reach::Both, PEERS_MAX), &mut found);
@@ -71,10 +80,13 @@ fn announced(state: &AppState, remote: SocketAddr, query: &str) -> Vec<u8> {
     encode_announce(&response, if announce.compact { runs } else { Peers::List(&ids) })
 }
 
-fn scraped(state: &AppState, remote: SocketAddr, query: &str) -> Vec<u8> {
+fn scraped(state: &AppState, remote: SocketAddr, credential: Credential, query: &str) -> Vec<u8> {
     state.traffic.http_scrapes.add();
     if !state.gate.admit(state.clock.now(), remote.ip()) {
         return too_many(state);
+    }
+    if let Err(denied) = state.accounts.may(credential, Wish::Scrape) {
+        return refused(denied);
     }
     match parse_scrape(query) {
         Ok(hashes) => {
@@ -84,6 +96,16 @@ fn scraped(state: &AppState, remote: SocketAddr, query: &str) -> Vec<u8> {
         }
         Err(error) => malformed(state, &error.to_string()),
     }
+}
+
+fn shown(credential: Option<Extension<Credential>>) -> Credential {
+    credential.map(|Extension(credential)| credential).unwrap_or_default()
+}
+
+fn refused(denied: Denied) -> Vec<u8> {
+    // This URL will never do; what an account or torrent may can change.
+    let retry = if denied.wants_login() { Retry::Never } else { Retry::Minutes(60) };
+    encode_refusal(&denied.to_string(), denied.code(), retry)
 }
 
 fn malformed(state: &AppState, reason: &str) -> Vec<u8> {
