@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::account::AccountsConfig;
+pub use crate::frontend::{Strictness, Unproven};
 use crate::swarm::Limits;
 
 /// Everything that a tracker needs to know at its start.
@@ -18,14 +18,14 @@ pub struct Config {
     pub udp: FurtherPort,
     /// Where browsers learn their public address: by itself where peers announce over UDP.
     pub stun: FurtherPort,
+    /// Patience with strangers.
+    pub strictness: Strictness,
     /// Listen on all addresses, whatever `listen` names; the ports stay.
     pub lan: bool,
     /// Directory that is served under `/files/`.
     pub files: Option<PathBuf>,
     /// Seed what is served.
     pub seed: Option<SeedConfig>,
-    /// Accounts, if there are any.
-    pub accounts: Option<AccountsConfig>,
     /// Names by which it is known, besides its addresses and those of this host.
     pub names: Vec<String>,
     /// The tracker's own data, used by this run or not, and its private key: never shown under `/files/`.
@@ -188,10 +188,10 @@ impl Default for Config {
             tls: None,
             udp: FurtherPort::Auto,
             stun: FurtherPort::Auto,
+            strictness: Strictness::default(),
             lan: false,
             files: None,
             seed: None,
-            accounts: None,
             names: Vec::new(),
             private: Vec::new(),
             page: None,

@@ -11,12 +11,11 @@ use shared::tracker::announce::AnnounceRequest;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::account::Accounts;
 use crate::compare::Transfers;
 use crate::config::{Config, FurtherPort};
 use crate::files::Files;
 use crate::frontend::ws::outbox::Outboxes;
-use crate::frontend::{Gate, Traffic};
+use crate::frontend::{Gate, Messages, Traffic};
 use crate::listener::address::PerAddress;
 use crate::page::Page;
 use crate::publication::Publication;
@@ -37,12 +36,12 @@ pub(crate) struct AppState {
     pub(crate) sockets: PerAddress,
     /// How much each address may ask over HTTP and UDP.
     pub(crate) gate: Gate,
+    /// How much the WebSockets of each address may.
+    pub(crate) messages: Messages,
     pub(crate) traffic: Traffic,
     pub(crate) stun: Stun,
     pub(crate) page: Page,
     pub(crate) files: Option<Files>,
-    /// Private mode: who may what.
-    pub(crate) accounts: Accounts,
     /// The same files as torrents.
     pub(crate) publication: Publication,
     /// The peer that shares them.
@@ -91,7 +90,6 @@ const COUNTING_SHARE: u32 = 50;
 pub(crate) struct Parts {
     pub(crate) page: Page,
     pub(crate) files: Option<Files>,
-    pub(crate) accounts: Accounts,
     pub(crate) seeder: Option<Seeder>,
     pub(crate) ports: Ports,
     pub(crate) fingerprint: Option<String>,
@@ -103,29 +101,19 @@ pub(crate) struct Parts {
 
 impl AppState {
     pub(crate) fn new(config: Config, parts: Parts) -> Self {
-        let Parts {
-            page,
-            files,
-            accounts,
-            seeder,
-            ports,
-            fingerprint,
-            certificate_generated,
-            seed,
-            shutdown,
-            tasks,
-        } = parts;
+        let Parts { page, files, seeder, ports, fingerprint, certificate_generated, seed, shutdown, tasks } =
+            parts;
         Self {
             clock: Clock(Instant::now()),
             swarms: Store::new(&config.swarm, &Rng::from_seed(seed)),
             outboxes: Outboxes::default(),
             sockets: PerAddress::new(config.net.sockets_per_address),
             gate: Gate::new(config.net.requests_per_second, config.net.request_burst),
+            messages: Messages::new(config.strictness),
             traffic: Traffic::default(),
             stun: Stun::new(config.stun, &config.net),
             page,
             files,
-            accounts,
             publication: Publication::default(),
             seeder,
             ports,

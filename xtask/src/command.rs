@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod fuzz;
 mod run;
 mod test;
 mod tidy;
@@ -24,6 +25,7 @@ pub(crate) struct Cli {
 enum Command {
     Bench(bench::Args),
     Build(build::Args),
+    Fuzz(fuzz::Args),
     Run(run::Args),
     Test(test::Args),
     Tidy(tidy::Args),
@@ -35,6 +37,7 @@ impl Cli {
         match self.command {
             Command::Bench(args) => args.run(&workspace),
             Command::Build(args) => args.run(&workspace),
+            Command::Fuzz(args) => args.run(&workspace),
             Command::Run(args) => args.run(&workspace),
             Command::Test(args) => args.run(&workspace),
             Command::Tidy(args) => args.run(&workspace),

@@ -57,7 +57,11 @@ pub fn tracker_udp(data: &[u8]) {
     }
     let Some((first, data)) = data.split_first() else { return };
     let family = if first & 1 == 0 { Family::V4 } else { Family::V6 };
-    if let Ok((transaction, response)) = UdpResponse::parse(data, family) {
+    if let Ok((transaction, mut response)) = UdpResponse::parse(data, family) {
+        if let UdpResponse::Announce(response) = &mut response {
+            // One of IPv4 in the clothes of IPv6 is read, and has no place in a packet of IPv6.
+            response.peers.retain(|peer| Family::of(peer.ip()) == family);
+        }
         let mut again = Vec::new();
         response.encode(transaction, family, &mut again);
         assert_eq!(UdpResponse::parse(&again, family), Ok((transaction, response)));

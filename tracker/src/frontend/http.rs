@@ -5,18 +5,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::{ConnectInfo, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, Uri, header};
 use shared::tracker::AnnounceResponse;
 use shared::tracker::http::{
-    Peers, Retry, encode_announce, encode_failure, encode_refusal, encode_scrape, parse_announce,
-    parse_scrape,
+    Peers, Retry, encode_announce, encode_failure, encode_scrape, parse_announce, parse_scrape,
 };
 
-use crate::account::{Credential, Wish};
-use crate::policy::who::Denied;
 use crate::state::AppState;
 use crate::swarm::address::{Found, Met, Reach};
 
@@ -29,41 +25,39 @@ const MIN_INTERVAL_PART: u32 = 10;
 pub(crate) async fn announce(
     State(state): State<Arc<AppState>>,
     ConnectInfo(remote): ConnectInfo<SocketAddr>,
-    credential: Option<Extension<Credential>>,
     uri: Uri,
 ) -> Response {
-    bencoded(announced(&state, remote, shown(credential), uri.query().unwrap_or_default()))
+    answered(&state, announced(&state, remote, uri.query().unwrap_or_default()))
 }
 
 pub(crate) async fn scrape(
     State(state): State<Arc<AppState>>,
     ConnectInfo(remote): ConnectInfo<SocketAddr>,
-    credential: Option<Extension<Credential>>,
     uri: Uri,
 ) -> Response {
-    bencoded(scraped(&state, remote, shown(credential), uri.query().unwrap_or_default()))
+    answered(&state, scraped(&state, remote, uri.query().unwrap_or_default()))
 }
 
-fn announced(state: &AppState, remote: SocketAddr, credential: Credential, query: &str) -> Vec<u8> {
+/// The request is one too many of its address.
+struct TooMany;
+
+fn announced(state: &AppState, remote: SocketAddr, query: &str) -> Result<Vec<u8>, TooMany> {
     state.traffic.http_announces.add();
     let ip = remote.ip().to_canonical();
     let now = state.clock.now();
     if !state.gate.admit(now, ip) {
-        return too_many(state);
+        return Err(TooMany);
     }
     let announce = match parse_announce(query) {
         Ok(announce) => announce,
-        Err(error) => return malformed(state, &error.to_string()),
+        Err(error) => return Ok(malformed(state, &error.to_string())),
     };
-    if let Err(denied) = state.accounts.admit(credential, &announce.request) {
-        return refused(denied);
-    }
     let mut found = Found::default();
     found.clear(!announce.compact && !announce.no_peer_id);
     let met = state.announced(now, ip, &announce.request, (Reach::Both, PEERS_MAX), &mut found);
     let Met { counts, interval } = match met {
         Ok(met) => met,
-        Err(refusal) => return encode_failure(&refusal.to_string(), None),
+        Err(refusal) => return Ok(encode_failure(&refusal.to_string(), None)),
     };
     let response = AnnounceResponse {
         interval,
@@ -77,35 +71,22 @@ fn announced(state: &AppState, remote: SocketAddr, credential: Credential, query
     };
     let ids: Vec<_> = found.ids().collect();
     let runs = Peers::Runs { v4: &found.v4, v6: &found.v6 };
-    encode_announce(&response, if announce.compact { runs } else { Peers::List(&ids) })
+    Ok(encode_announce(&response, if announce.compact { runs } else { Peers::List(&ids) }))
 }
 
-fn scraped(state: &AppState, remote: SocketAddr, credential: Credential, query: &str) -> Vec<u8> {
+fn scraped(state: &AppState, remote: SocketAddr, query: &str) -> Result<Vec<u8>, TooMany> {
     state.traffic.http_scrapes.add();
     if !state.gate.admit(state.clock.now(), remote.ip()) {
-        return too_many(state);
-    }
-    if let Err(denied) = state.accounts.may(credential, Wish::Scrape) {
-        return refused(denied);
+        return Err(TooMany);
     }
     match parse_scrape(query) {
         Ok(hashes) => {
             let files = state.swarms.scraped(&hashes);
             let seconds = state.config.swarm.address_interval.as_secs();
-            encode_scrape(&files, Some(u32::try_from(seconds).unwrap_or(u32::MAX)))
+            Ok(encode_scrape(&files, Some(u32::try_from(seconds).unwrap_or(u32::MAX))))
         }
-        Err(error) => malformed(state, &error.to_string()),
+        Err(error) => Ok(malformed(state, &error.to_string())),
     }
-}
-
-fn shown(credential: Option<Extension<Credential>>) -> Credential {
-    credential.map(|Extension(credential)| credential).unwrap_or_default()
-}
-
-fn refused(denied: Denied) -> Vec<u8> {
-    // This URL will never do; what an account or torrent may can change.
-    let retry = if denied.wants_login() { Retry::Never } else { Retry::Minutes(60) };
-    encode_refusal(&denied.to_string(), denied.code(), retry)
 }
 
 fn malformed(state: &AppState, reason: &str) -> Vec<u8> {
@@ -113,9 +94,16 @@ fn malformed(state: &AppState, reason: &str) -> Vec<u8> {
     encode_failure(reason, None)
 }
 
-fn too_many(state: &AppState) -> Vec<u8> {
-    state.traffic.paced.add();
-    encode_failure("too many requests of your address", Some(Retry::Minutes(1)))
+/// Who asks too often is told so, and has to connect again: the next of a flood of requests costs it a handshake.
+fn answered(state: &AppState, reply: Result<Vec<u8>, TooMany>) -> Response {
+    reply.map_or_else(
+        |TooMany| {
+            state.traffic.paced.add();
+            let body = encode_failure("too many requests of your address", Some(Retry::Minutes(1)));
+            ([(header::CONNECTION, HeaderValue::from_static("close"))], bencoded(body)).into_response()
+        },
+        bencoded,
+    )
 }
 
 fn bencoded(body: Vec<u8>) -> Response {

@@ -3,9 +3,12 @@
 mod gate;
 pub(crate) mod http;
 mod pace;
+mod strict;
 mod traffic;
 pub(crate) mod udp;
 pub(crate) mod ws;
 
 pub(crate) use self::gate::Gate;
+pub(crate) use self::strict::Messages;
+pub use self::strict::{Strictness, Unproven};
 pub(crate) use self::traffic::{Count, Traffic};

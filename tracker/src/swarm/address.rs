@@ -10,7 +10,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use shared::id::{InfoHash, PeerId};
 use shared::rng::Rng;
 use shared::time::Instant;
-use shared::tracker::announce::{AnnounceRequest, Event};
+use shared::tracker::announce::{AnnounceRequest, Event, is_seed};
 use shared::tracker::compact;
 
 use super::index::Keys;
@@ -210,7 +210,7 @@ impl Swarms {
     ) -> Result<Met, Refusal> {
         self.expire(now);
         self.counters.announces += 1;
-        let seed = request.left == Some(0) || (request.left.is_none() && request.event == Event::Completed);
+        let seed = is_seed(request.left, request.event);
         let endpoint = Endpoint::new(ip, request.port);
         let asker = Asker { ip: ip.to_canonical(), endpoint, request, seed, now: second(now) };
         let stays = request.event != Event::Stopped;

@@ -37,6 +37,7 @@ use std::sync::Arc;
 use shared::id::{InfoHash, PeerId};
 use shared::rng::Rng;
 use shared::time::Instant;
+use shared::tracker::announce::is_seed;
 use shared::tracker::ws::{Action, Announce, Event, Failure, Request, Response, ScrapeCounts};
 
 pub use self::histogram::{BOUNDS, Histogram};
@@ -244,7 +245,7 @@ impl Swarms {
             }
             None
         } else {
-            let seed = left == Some(0) || (left.is_none() && event == Event::Completed);
+            let seed = is_seed(left, event);
             match self.join(now, (info_hash, torrent), (peer_id, socket), seed, event) {
                 Ok(slot) => Some(slot),
                 Err(refusal) => {

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tracker::config::{Config, NetLimits};
+use tracker::config::{Config, NetLimits, Strictness};
 use tracker::swarm::Limits;
 
 use crate::support::{PATIENCE, Peer, Server, header, id};
@@ -161,6 +161,29 @@ async fn reading_slows_down_for_who_asks_too_much() {
     }
     let took = start.elapsed();
     assert!(took > Duration::from_millis(350), "20 messages beyond the burst at 50 a second took {took:?}");
+}
+
+#[tokio::test]
+async fn a_new_socket_has_no_new_burst() {
+    // Twenty messages at once, one a second after them.
+    let strictness = Strictness { messages_per_address: 1, ..Strictness::default() };
+    let server = Server::start(Config { strictness, ..Config::default() }).await;
+    let mut answered = 0;
+    for _ in 0..8 {
+        let mut peer = server.peer("a").await;
+        let asked = async {
+            for _ in 0..5 {
+                peer.announce("t", json!(1), "", &[]).await;
+                answered += 1;
+            }
+        };
+        if timeout(Duration::from_millis(200), asked).await.is_err() {
+            // The message that is one too many is still answered, and then its socket waits.
+            assert!((20..30).contains(&answered), "{answered}");
+            return;
+        }
+    }
+    panic!("{answered} messages were read");
 }
 
 #[tokio::test]

@@ -37,10 +37,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(config: Config) -> Self {
-        Self::serve(tracker::start(config).await.unwrap())
-    }
-
-    pub(crate) fn serve(running: tracker::Running) -> Self {
+        let running = tracker::start(config).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         Self {
             address: running.address(),

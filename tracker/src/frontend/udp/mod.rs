@@ -1,8 +1,8 @@
 //! BitTorrent peers over UDP (BEP 15).
 //!
-//! Silent towards everybody who has not shown, by a connection id, that it receives at the address it sends from: garbage,
-//! and ids that are old or of another address, get no answer, and the answer to a connect request is as long as that
-//! request is at least. So nobody can have the tracker send to a third party more than it is sent.
+//! Silent towards everybody who has not shown, by a connection id, that it receives at the address it sends from: garbage
+//! gets no answer, ids that are old or of another address none or a shorter one (`--udp-unproven`), and the answer to a connect
+//! request is as long as that request is at least. So nobody can have the tracker send to a third party more than it is sent.
 
 mod connection;
 
@@ -20,6 +20,7 @@ use tracing::{debug, warn};
 
 use self::connection::Connections;
 use crate::error::StartError;
+use crate::frontend::Unproven;
 use crate::state::AppState;
 use crate::stun::is_stun;
 use crate::swarm::address::{Found, Met, Reach};
@@ -29,6 +30,10 @@ const REPLY_MAX: usize = 1_232;
 
 /// Bytes of an announce's reply before the peers.
 const ANNOUNCE_HEAD: usize = 20;
+
+/// What who shows no connection id is told, if it is told something. With the eight bytes before it no longer than the shortest
+/// such request, which has 36.
+const UNPROVEN: &str = "connect again: id expired";
 
 /// Datagrams that the system may hold until they are read: a burst of some ten thousand.
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
@@ -136,6 +141,13 @@ impl Server<'_> {
         };
         if let Some(connection) = connection {
             if !self.connections.holds(now, ip, connection) {
+                if state.config.strictness.udp_unproven == Unproven::Error {
+                    UdpResponse::Error(UNPROVEN.to_owned()).encode(
+                        transaction,
+                        Family::of(ip),
+                        &mut self.reply,
+                    );
+                }
                 return traffic.udp_unproven.add();
             }
             if !state.gate.admit(now, ip) {
@@ -143,9 +155,6 @@ impl Server<'_> {
             }
         }
         let family = Family::of(ip);
-        if let Err(denied) = state.accounts.admit_udp(&request) {
-            return UdpResponse::Error(denied.to_string()).encode(transaction, family, &mut self.reply);
-        }
         let response = match request {
             UdpRequest::Connect => {
                 traffic.udp_connects.add();

@@ -2,11 +2,11 @@
 
 pub(crate) mod outbox;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use futures_util::{SinkExt as _, StreamExt as _};
 use shared::tracker::ws::{Failure, Request, Response};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -14,11 +14,13 @@ use tracing::{debug, info};
 
 use self::outbox::{Outbox, Waiting};
 use super::pace::Pace;
-use crate::account::Credential;
 use crate::config::NetLimits;
 use crate::state::AppState;
 use crate::store::Session;
 use crate::swarm::{Reply, SocketId};
+
+/// After a message that was one too many of its address, wait before reading the next.
+const TOO_MANY_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a closing socket may take to say goodbye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -35,19 +37,14 @@ enum End {
 }
 
 /// Serves one peer until either side has enough.
-pub(crate) async fn serve(
-    socket: WebSocket,
-    remote: SocketAddr,
-    credential: Credential,
-    state: Arc<AppState>,
-) {
+pub(crate) async fn serve(socket: WebSocket, remote: SocketAddr, state: Arc<AppState>) {
     let id = state.next_socket();
     let limits = &state.config.net;
     let outbox = Arc::new(Outbox::new(limits.queue_messages, limits.queue_bytes));
     let leaving = Leaving::new(id, outbox.clone(), &state);
     let session = state.swarms.open(id, remote.ip());
     debug!(socket = id.0, %remote, "peer connected");
-    let mut peer = Peer { id, session, socket, credential, outbox, state: &state, limits };
+    let mut peer = Peer { id, ip: remote.ip(), session, socket, outbox, state: &state, limits };
     let end = peer.run().await;
     debug!(socket = id.0, ?end, "peer disconnected");
     let Peer { mut socket, session, .. } = peer;
@@ -92,10 +89,9 @@ impl Drop for Leaving<'_> {
 
 struct Peer<'a> {
     id: SocketId,
+    ip: IpAddr,
     session: Session<'a>,
     socket: WebSocket,
-    /// For whom it asks.
-    credential: Credential,
     outbox: Arc<Outbox>,
     state: &'a AppState,
     limits: &'a NetLimits,
@@ -109,6 +105,8 @@ impl Peer<'_> {
         let ping = sleep_until(now + self.limits.ping_interval);
         tokio::pin!(ping);
         loop {
+            // Many short messages come with one read: others have their turn in between.
+            tokio::task::coop::consume_budget().await;
             let paused = read_from > Instant::now();
             tokio::select! {
                 biased;
@@ -128,22 +126,23 @@ impl Peer<'_> {
                 () = sleep_until(read_from), if paused => {}
                 message = self.socket.next(), if !paused => {
                     heard = Instant::now();
+                    read_from = pace.spend(heard);
                     match self.read(message) {
-                        Ok(true) => asked = heard,
-                        Ok(false) => {}
+                        Ok(Some(replied)) => {
+                            asked = heard;
+                            if !self.state.messages.spend(self.state.clock.now(), self.ip, replied) {
+                                read_from = read_from.max(heard + TOO_MANY_PAUSE);
+                            }
+                        }
+                        Ok(None) => {}
                         Err(end) => return end,
                     }
-                    read_from = pace.spend(heard);
                 }
                 () = &mut ping => {
                     let now = Instant::now();
                     // While reading is paused the peer cannot be heard, and that is our doing.
                     if !paused && now - heard >= self.limits.idle_timeout {
                         return End::Close { code: close_code::AWAY, reason: "does not answer pings" };
-                    }
-                    if !self.state.accounts.holds(self.credential) {
-                        let reason = "the login or passkey holds no longer";
-                        return End::Close { code: close_code::POLICY, reason };
                     }
                     if now - asked >= self.limits.silent_timeout {
                         return End::Close { code: close_code::AWAY, reason: "silent for too long" };
@@ -157,53 +156,52 @@ impl Peer<'_> {
         }
     }
 
-    /// Handles what was received. `true` if it was a message, `false` if only a sign of life.
-    fn read(&self, received: Option<Result<Message, axum::Error>>) -> Result<bool, End> {
-        match received {
+    /// Handles what was received: bytes of the replies to a message, `None` if it was only a sign of life.
+    fn read(&self, received: Option<Result<Message, axum::Error>>) -> Result<Option<usize>, End> {
+        Ok(Some(match received {
             Some(Ok(Message::Text(text))) => self.handle(&text),
             Some(Ok(Message::Binary(bytes))) => match core::str::from_utf8(&bytes) {
                 Ok(text) => self.handle(text),
                 Err(error) => {
                     let reason = format!("invalid JSON object: {error}");
-                    self.refuse(Failure { action: None, info_hash: None, reason });
+                    self.refuse(Failure { action: None, info_hash: None, reason })
                 }
             },
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(false),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(None),
             Some(Ok(Message::Close(_))) => return Err(End::Closed),
             None => return Err(End::Gone),
             Some(Err(error)) => return Err(read_failed(error)),
-        }
-        Ok(true)
+        }))
     }
 
-    fn handle(&self, text: &str) {
+    fn handle(&self, text: &str) -> usize {
         match Request::parse(text) {
             Ok(request) => {
-                if let Some(response) = self.state.accounts.refusal(self.credential, &request) {
-                    return self.deliver(vec![Reply { to: self.id, response }]);
-                }
                 if let (Some(seeder), Request::Announce(announce)) = (&self.state.seeder, &request) {
                     seeder.ask(&announce.info_hash, announce.peer_id, announce.left, announce.event);
                 }
                 let mut replies = Vec::new();
                 let now = self.state.clock.now();
                 self.session.handle(now, request, &mut replies);
-                self.deliver(replies);
+                self.deliver(replies)
             }
             Err(failure) => self.refuse(failure),
         }
     }
 
-    fn refuse(&self, failure: Failure) {
+    fn refuse(&self, failure: Failure) -> usize {
         debug!(socket = self.id.0, reason = failure.reason, "request refused");
         self.state.count_malformed();
-        self.deliver(vec![Reply { to: self.id, response: Response::Failure(failure) }]);
+        self.deliver(vec![Reply { to: self.id, response: Response::Failure(failure) }])
     }
 
-    fn deliver(&self, replies: Vec<Reply<'_>>) {
+    /// Queues them; bytes of those for this socket.
+    fn deliver(&self, replies: Vec<Reply<'_>>) -> usize {
+        let mut own = 0;
         for Reply { to, response } in replies {
-            let message = response.to_json().into();
+            let message: Utf8Bytes = response.to_json().into();
             if to == self.id {
+                own += message.len();
                 if !self.outbox.push(message) {
                     debug!(socket = to.0, "queue full: message dropped, the socket will be closed");
                 }
@@ -214,6 +212,7 @@ impl Peer<'_> {
                 debug!(socket = to.0, "the receiver reads too slowly: an offer or answer was dropped");
             }
         }
+        own
     }
 
     async fn write(&mut self, messages: impl IntoIterator<Item = Message>) -> Result<(), End> {

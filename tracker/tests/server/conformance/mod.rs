@@ -3,6 +3,7 @@
 //! Requests are written here byte by byte, not by the code that reads them.
 
 mod clients;
+mod downloads;
 mod http;
 mod swarm;
 mod udp;

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use tracker::config::Config;
+use tracker::config::{Config, Strictness, Unproven};
 
 use super::{Udp, word};
 use crate::support::{Server, id};
@@ -78,4 +78,20 @@ async fn nobody_gets_more_than_was_sent_before_proving_an_address() {
         Err(std::io::ErrorKind::WouldBlock)
     );
     assert_eq!(server.stats().await["peersAll"], 0);
+}
+
+#[tokio::test]
+async fn who_kept_an_id_too_long_may_be_told_in_fewer_bytes_than_it_sent() {
+    let strictness = Strictness { udp_unproven: Unproven::Error, ..Strictness::default() };
+    let server = Server::start(Config { strictness, ..Config::default() }).await;
+    let mut udp = Udp::connect(&server).await;
+    udp.connection[0] ^= 1;
+    let announce = udp.announce(id("t").as_bytes(), &id("a"), 6881, Some(0), "started");
+    for request in [announce, udp.packet(2, &[b'h'; 20])] {
+        let reply = udp.ask(&request).await;
+        assert_eq!((word(&reply, 0), &reply[8..]), (3, &b"connect again: id expired"[..]));
+        assert!(reply.len() <= request.len());
+    }
+    let stats = server.stats().await;
+    assert_eq!((stats["unprovenUdp"].as_u64(), stats["peersAll"].as_u64()), (Some(2), Some(0)));
 }
