@@ -13,6 +13,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use tracing::info;
 
+use crate::account::Credential;
 use crate::frontend::{http as http_frontend, ws};
 use crate::listener::Place;
 use crate::state::AppState;
@@ -28,13 +29,21 @@ pub(crate) fn app(state: Arc<AppState>) -> Router {
         .route("/compare/{name}", get(routes::compare::report))
         .route("/announce", get(http_frontend::announce))
         .route("/scrape", get(http_frontend::scrape))
+        .merge(downloads(&state))
+        .merge(routes::account::router())
+        .fallback(page)
+        .layer(from_fn_with_state(state.clone(), upgrade))
+        .with_state(state)
+}
+
+/// What is refused without an account in private mode.
+fn downloads(state: &Arc<AppState>) -> Router<Arc<AppState>> {
+    Router::new()
         .route("/files", any(files::redirect))
         .route("/files/", any(files::serve))
         .route("/files/{*path}", any(files::serve))
         .route("/torrents/{*path}", get(publication::torrent))
-        .fallback(page)
-        .layer(from_fn_with_state(state.clone(), upgrade))
-        .with_state(state)
+        .route_layer(from_fn_with_state(state.clone(), routes::account::downloads))
 }
 
 async fn page(State(state): State<Arc<AppState>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
@@ -71,6 +80,8 @@ async fn websocket(state: Arc<AppState>, request: Request) -> Response {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let connection = parts.extensions.get::<Place>().cloned();
+    // Any website may open a WebSocket, and the browser shows its cookies there: they are not looked at.
+    let credential = state.accounts.entering(parts.extensions.get::<Credential>().copied());
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &state).await {
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
@@ -94,7 +105,7 @@ async fn websocket(state: Arc<AppState>, request: Request) -> Response {
         .on_upgrade(move |socket| async move {
             // The connection's own task is over by now.
             let tasks = state.tasks.clone();
-            let _ = tasks.track_future(ws::serve(socket, remote, state)).await;
+            let _ = tasks.track_future(ws::serve(socket, remote, credential, state)).await;
             drop((of_address, connection));
         })
 }

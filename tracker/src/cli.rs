@@ -3,10 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::Parser;
 use clap::builder::BoolishValueParser;
+use clap::{Parser, Subcommand};
 use peer::quantity;
 
+use crate::account::AccountOptions;
+use crate::account::command::AccountCommand;
 use crate::config::{CertificateSource, Config, FurtherPort, NetLimits, SeedConfig, TlsConfig};
 use crate::frontend::Strictness;
 use crate::stun::StunArgs;
@@ -73,8 +75,8 @@ pub struct Args {
     )]
     pub names: Vec<String>,
 
-    /// Directory of the tracker's own, where it keeps its certificate [default: ~/.local/share/piecemeal].
-    #[arg(long, value_name = "DIR", env = "PIECEMEAL_DATA")]
+    /// Directory of the tracker's own, where it keeps its certificate and its accounts [default: ~/.local/share/piecemeal].
+    #[arg(long, value_name = "DIR", env = "PIECEMEAL_DATA", global = true)]
     pub data: Option<PathBuf>,
 
     /// Serve this directory under /files/.
@@ -139,6 +141,21 @@ pub struct Args {
     /// Log one JSON object a line.
     #[arg(long, env = "PIECEMEAL_LOG_JSON", value_parser = BoolishValueParser::new())]
     pub log_json: bool,
+
+    #[command(flatten)]
+    pub private_mode: AccountOptions,
+
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the program does besides serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Make, change and list accounts.
+    #[command(subcommand)]
+    Account(AccountCommand),
 }
 
 /// What is missing on the command line or in the environment.
@@ -149,12 +166,24 @@ pub enum ArgsError {
         "no place to keep the certificate: HOME is not set. Name a directory with --data, or switch TLS off with --no-tls"
     )]
     NoData,
+    /// There is no place for accounts.
+    #[error("no place to keep accounts: HOME is not set. Name a directory with --data")]
+    NoAccountData,
     /// There is nothing to seed.
     #[error("--seed seeds what is served under /files/: name a directory with --files")]
     SeedWithoutFiles,
 }
 
 impl Args {
+    /// The directory of the tracker's own.
+    ///
+    /// # Errors
+    ///
+    /// [`ArgsError::NoAccountData`] if none is named and HOME is not set.
+    pub fn data_directory(&self) -> Result<PathBuf, ArgsError> {
+        self.data.clone().or_else(default_data).ok_or(ArgsError::NoAccountData)
+    }
+
     /// What was typed, with what follows from it.
     ///
     /// # Errors
@@ -171,6 +200,10 @@ impl Args {
             ..SeedConfig::default()
         });
         let data = self.data.or_else(default_data);
+        let accounts = match self.private_mode.are_wanted() {
+            true => Some(self.private_mode.into_config(data.clone().ok_or(ArgsError::NoAccountData)?)),
+            false => None,
+        };
         let names = self.names.clone();
         let private = data.iter().chain(&self.key).cloned().collect();
         let source = match (self.cert, self.key) {
@@ -195,6 +228,7 @@ impl Args {
             lan: self.lan,
             files: self.files,
             seed,
+            accounts,
             names,
             private,
             page: self.page,

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::account::AccountsConfig;
 pub use crate::frontend::{Strictness, Unproven};
 use crate::swarm::Limits;
 
@@ -26,6 +27,8 @@ pub struct Config {
     pub files: Option<PathBuf>,
     /// Seed what is served.
     pub seed: Option<SeedConfig>,
+    /// Accounts, if there are any.
+    pub accounts: Option<AccountsConfig>,
     /// Names by which it is known, besides its addresses and those of this host.
     pub names: Vec<String>,
     /// The tracker's own data, used by this run or not, and its private key: never shown under `/files/`.
@@ -192,6 +195,7 @@ impl Default for Config {
             lan: false,
             files: None,
             seed: None,
+            accounts: None,
             names: Vec::new(),
             private: Vec::new(),
             page: None,

@@ -61,6 +61,9 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] crate::tls::CertificateError),
+    /// The accounts cannot be read.
+    #[error(transparent)]
+    Accounts(#[from] crate::account::StoreError),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers; the tracker cannot choose peers without")]
     Random,

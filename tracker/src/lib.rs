@@ -4,6 +4,7 @@
 //! [`start`] binds the ports and says where it listens; [`Running::until`] serves until asked to end. The [`swarm`] store
 //! is pure and may be driven without any of the rest. For Unix: files are opened part by part below an open directory.
 
+pub mod account;
 mod app;
 pub mod cli;
 mod compare;
@@ -17,6 +18,7 @@ pub mod lan;
 mod listener;
 mod media_type;
 mod page;
+mod policy;
 mod publication;
 mod routes;
 mod seed;
@@ -41,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use self::account::Accounts;
 use self::config::{CertificateSource, Config, FurtherPort, TlsConfig};
 use self::error::StartError;
 use self::files::Files;
@@ -104,8 +107,11 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
         ports.tls = Some(local);
         ports.tls_http1 = tls_http1.as_ref().and_then(|listener| listener.local_addr().ok());
     }
+    let accounts = Accounts::open(config.accounts.as_ref())?;
     let seeder = match &config.seed {
-        Some(seed) if files.is_some() => Some(Seeder::start(&config, seed, address).await?),
+        Some(seed) if files.is_some() => {
+            Some(Seeder::start(&config, seed, address, &accounts.house_path()).await?)
+        }
         _ => None,
     };
     let mut seed = [0; 32];
@@ -113,6 +119,7 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
     let parts = Parts {
         page,
         files,
+        accounts,
         seeder,
         ports,
         fingerprint: tls.as_ref().map(|(_, tls)| tls.fingerprint.clone()),
@@ -156,6 +163,11 @@ impl Running {
         self.state.seeder.as_ref().map(Seeder::listen)
     }
 
+    /// The code that makes the first account, while there is none. For the operator's eyes.
+    pub fn setup_code(&self) -> Option<String> {
+        self.state.accounts.setup_code()
+    }
+
     /// SHA-256 fingerprint of the certificate.
     pub fn fingerprint(&self) -> Option<&str> {
         self.state.fingerprint.as_deref()
@@ -189,6 +201,7 @@ impl Running {
         }
         tasks.spawn(expire(state.clone()));
         tasks.spawn(seed::keep(state.clone()));
+        tasks.spawn(account::watch(state.clone()));
         ended.await;
         if let Some(seeder) = &state.seeder {
             // While there is a tracker to say goodbye to.
@@ -274,7 +287,8 @@ fn private_paths(config: &Config) -> Vec<PathBuf> {
         CertificateSource::Generated { data, .. } => data.clone(),
         CertificateSource::Files { key, .. } => key.clone(),
     });
-    config.private.iter().cloned().chain(of_tls).collect()
+    let of_accounts = config.accounts.as_ref().map(|accounts| accounts.data.clone());
+    config.private.iter().cloned().chain(of_tls).chain(of_accounts).collect()
 }
 
 /// The names and addresses under which this tracker may be called, for its certificate.

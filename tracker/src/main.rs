@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 use tracker::Running;
-use tracker::cli::Args;
+use tracker::cli::{Args, Command};
 use tracker::lan;
 use tracker::settings::{self, Asked, SettingsError};
 use tracker::shutdown::Signals;
@@ -31,6 +31,19 @@ async fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    if let Some(Command::Account(command)) = args.command.clone() {
+        let data = args.data_directory().map_err(anyhow::Error::from);
+        return match data.and_then(|data| command.run(&data)) {
+            Ok(said) => {
+                let _ = std::io::stdout().write_all(said.as_bytes());
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "error: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -101,6 +114,11 @@ fn announcement(running: &Running, lan: bool) -> String {
         if running.certificate_is_generated() {
             line("", "made here: browsers warn; compare the fingerprint before you go on");
         }
+    }
+    if let Some(code) = running.setup_code() {
+        let page = tls.map_or_else(|| url("http", running.address()), |address| url("https", address));
+        line("first account", &format!("{page}#/account?invite={code}"));
+        line("", "whoever opens this link makes the admin's account; or run `tracker account add NAME`");
     }
     if lan {
         text.push_str(&neighbours(port, tls.map(|address| address.port())));

@@ -11,6 +11,7 @@ use shared::tracker::announce::AnnounceRequest;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::account::Accounts;
 use crate::compare::Transfers;
 use crate::config::{Config, FurtherPort};
 use crate::files::Files;
@@ -42,6 +43,8 @@ pub(crate) struct AppState {
     pub(crate) stun: Stun,
     pub(crate) page: Page,
     pub(crate) files: Option<Files>,
+    /// Private mode: who may what.
+    pub(crate) accounts: Accounts,
     /// The same files as torrents.
     pub(crate) publication: Publication,
     /// The peer that shares them.
@@ -90,6 +93,7 @@ const COUNTING_SHARE: u32 = 50;
 pub(crate) struct Parts {
     pub(crate) page: Page,
     pub(crate) files: Option<Files>,
+    pub(crate) accounts: Accounts,
     pub(crate) seeder: Option<Seeder>,
     pub(crate) ports: Ports,
     pub(crate) fingerprint: Option<String>,
@@ -101,8 +105,18 @@ pub(crate) struct Parts {
 
 impl AppState {
     pub(crate) fn new(config: Config, parts: Parts) -> Self {
-        let Parts { page, files, seeder, ports, fingerprint, certificate_generated, seed, shutdown, tasks } =
-            parts;
+        let Parts {
+            page,
+            files,
+            accounts,
+            seeder,
+            ports,
+            fingerprint,
+            certificate_generated,
+            seed,
+            shutdown,
+            tasks,
+        } = parts;
         Self {
             clock: Clock(Instant::now()),
             swarms: Store::new(&config.swarm, &Rng::from_seed(seed)),
@@ -114,6 +128,7 @@ impl AppState {
             stun: Stun::new(config.stun, &config.net),
             page,
             files,
+            accounts,
             publication: Publication::default(),
             seeder,
             ports,

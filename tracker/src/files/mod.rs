@@ -35,9 +35,11 @@ use self::directory::{Entry, Found, NotServed, OpenFile, Root};
 use self::listing::{PATH_PART, Torrents};
 use self::range::{ByteRange, Ranges};
 use self::validator::Verdict;
+use crate::account::Credential;
 use crate::error::StartError;
 use crate::listener::address::{self, PerAddress};
 use crate::listener::connection::Use;
+use crate::publication::Publication;
 use crate::state::AppState;
 use crate::{host, html, media_type};
 
@@ -189,7 +191,7 @@ pub(crate) async fn redirect(State(state): State<Arc<AppState>>) -> Response<Bod
 pub(crate) async fn serve(
     State(state): State<Arc<AppState>>,
     ConnectInfo(remote): ConnectInfo<SocketAddr>,
-    Extension(request): Extension<Use>,
+    (Extension(request), Extension(credential)): (Extension<Use>, Extension<Credential>),
     method: Method,
     version: Version,
     uri: Uri,
@@ -216,18 +218,41 @@ pub(crate) async fn serve(
         Ok(Ok(Found::Directory(_))) if !path.is_empty() && !path.ends_with('/') => {
             moved(&format!("{}/", uri.path()))
         }
-        Ok(Ok(Found::Directory(entries))) => {
+        Ok(Ok(Found::Directory(mut entries))) => {
+            let place = path.trim_end_matches('/');
+            entries.retain(|entry| is_listed(&state, credential, place, entry, &headers));
             let torrents = Torrents::new(&state, path.trim_end_matches('/'), &uri, &headers);
             listing::respond(&torrents, &entries, &uri, &headers)
         }
         Ok(Ok(Found::File(file))) => {
-            respond(file, &method, &headers, under_way, || files.permit(remote.ip()))
+            let (version, size) = (&file.validator.etag, file.size);
+            match Publication::refusal(&state, credential, (&path, version, size), &headers) {
+                Some(refusal) => refusal,
+                None => respond(file, &method, &headers, under_way, || files.permit(remote.ip())),
+            }
         }
         Ok(Err(NotServed::Name | NotServed::Kind)) => html::not_found(),
         Ok(Err(NotServed::Io(error))) | Err(error) => failed(&path, &error),
     };
     cors::allow(&state, &uri, &headers, response.headers_mut());
     html::without_body_for(&method, response)
+}
+
+/// Whether an entry of the directory at `place` is shown: not a file whose torrent is for others.
+fn is_listed(
+    state: &Arc<AppState>,
+    credential: Credential,
+    place: &str,
+    entry: &Entry,
+    headers: &HeaderMap,
+) -> bool {
+    if entry.is_directory || !state.accounts.has_restricted_torrents() {
+        return true;
+    }
+    let name = percent_encode(&entry.name, PATH_PART);
+    let path = if place.is_empty() { name.to_string() } else { format!("{place}/{name}") };
+    let refusal = Publication::refusal(state, credential, (&path, &entry.version, entry.size), headers);
+    refusal.is_none_or(|refusal| refusal.status() == StatusCode::SERVICE_UNAVAILABLE)
 }
 
 fn respond(

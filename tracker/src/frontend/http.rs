@@ -5,14 +5,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{ConnectInfo, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, Uri, header};
 use shared::tracker::AnnounceResponse;
 use shared::tracker::http::{
-    Peers, Retry, encode_announce, encode_failure, encode_scrape, parse_announce, parse_scrape,
+    Peers, Retry, encode_announce, encode_failure, encode_refusal, encode_scrape, parse_announce,
+    parse_scrape,
 };
 
+use crate::account::{Credential, Wish};
+use crate::policy::who::Denied;
 use crate::state::AppState;
 use crate::swarm::address::{Found, Met, Reach};
 
@@ -25,23 +29,30 @@ const MIN_INTERVAL_PART: u32 = 10;
 pub(crate) async fn announce(
     State(state): State<Arc<AppState>>,
     ConnectInfo(remote): ConnectInfo<SocketAddr>,
+    credential: Option<Extension<Credential>>,
     uri: Uri,
 ) -> Response {
-    answered(&state, announced(&state, remote, uri.query().unwrap_or_default()))
+    answered(&state, announced(&state, remote, shown(credential), uri.query().unwrap_or_default()))
 }
 
 pub(crate) async fn scrape(
     State(state): State<Arc<AppState>>,
     ConnectInfo(remote): ConnectInfo<SocketAddr>,
+    credential: Option<Extension<Credential>>,
     uri: Uri,
 ) -> Response {
-    answered(&state, scraped(&state, remote, uri.query().unwrap_or_default()))
+    answered(&state, scraped(&state, remote, shown(credential), uri.query().unwrap_or_default()))
 }
 
 /// The request is one too many of its address.
-struct TooMany;
+pub(super) struct TooMany;
 
-fn announced(state: &AppState, remote: SocketAddr, query: &str) -> Result<Vec<u8>, TooMany> {
+pub(super) fn announced(
+    state: &AppState,
+    remote: SocketAddr,
+    credential: Credential,
+    query: &str,
+) -> Result<Vec<u8>, TooMany> {
     state.traffic.http_announces.add();
     let ip = remote.ip().to_canonical();
     let now = state.clock.now();
@@ -52,6 +63,9 @@ fn announced(state: &AppState, remote: SocketAddr, query: &str) -> Result<Vec<u8
         Ok(announce) => announce,
         Err(error) => return Ok(malformed(state, &error.to_string())),
     };
+    if let Err(denied) = state.accounts.admit(credential, &announce.request) {
+        return Ok(refused(denied));
+    }
     let mut found = Found::default();
     found.clear(!announce.compact && !announce.no_peer_id);
     let met = state.announced(now, ip, &announce.request, (Reach::Both, PEERS_MAX), &mut found);
@@ -74,10 +88,18 @@ fn announced(state: &AppState, remote: SocketAddr, query: &str) -> Result<Vec<u8
     Ok(encode_announce(&response, if announce.compact { runs } else { Peers::List(&ids) }))
 }
 
-fn scraped(state: &AppState, remote: SocketAddr, query: &str) -> Result<Vec<u8>, TooMany> {
+pub(super) fn scraped(
+    state: &AppState,
+    remote: SocketAddr,
+    credential: Credential,
+    query: &str,
+) -> Result<Vec<u8>, TooMany> {
     state.traffic.http_scrapes.add();
     if !state.gate.admit(state.clock.now(), remote.ip()) {
         return Err(TooMany);
+    }
+    if let Err(denied) = state.accounts.may(credential, Wish::Scrape) {
+        return Ok(refused(denied));
     }
     match parse_scrape(query) {
         Ok(hashes) => {
@@ -87,6 +109,16 @@ fn scraped(state: &AppState, remote: SocketAddr, query: &str) -> Result<Vec<u8>,
         }
         Err(error) => Ok(malformed(state, &error.to_string())),
     }
+}
+
+fn shown(credential: Option<Extension<Credential>>) -> Credential {
+    credential.map(|Extension(credential)| credential).unwrap_or_default()
+}
+
+fn refused(denied: Denied) -> Vec<u8> {
+    // This URL will never do; what an account or torrent may can change.
+    let retry = if denied.wants_login() { Retry::Never } else { Retry::Minutes(60) };
+    encode_refusal(&denied.to_string(), denied.code(), retry)
 }
 
 fn malformed(state: &AppState, reason: &str) -> Vec<u8> {

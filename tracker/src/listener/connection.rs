@@ -129,6 +129,11 @@ impl Drop for UseInner {
 }
 
 impl Use {
+    /// Whether it came over TLS that this tracker speaks itself.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.0.connection.tls.is_some()
+    }
+
     /// Measures this request: everything that passes until the next begins. One at a time of each connection.
     pub(crate) fn measure(&self) -> Measured {
         let UseInner { connection, start, is_first, is_alone, overlapping } = &*self.0;

@@ -207,6 +207,7 @@ where
             request.extensions_mut().insert(ConnectInfo(remote));
             request.extensions_mut().insert(place.clone());
             request.extensions_mut().insert(facts.begin());
+            crate::account::strip(&mut request);
             let app = app.clone();
             app.oneshot(request)
         })

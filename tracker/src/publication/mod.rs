@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::IntoResponse as _;
@@ -23,7 +24,9 @@ use shared::metainfo::Metainfo;
 use tokio::sync::Semaphore;
 
 pub(crate) use self::address::Addresses;
+use crate::account::{Credential, Wish};
 use crate::files::{self, Published};
+use crate::routes::account::refused;
 use crate::state::AppState;
 use crate::{host, html};
 
@@ -122,6 +125,32 @@ impl Publication {
         status
     }
 
+    /// What is said to whom the file at `path` (encoded), of this version and size, is not for; `None` if it is. While some
+    /// torrents are for some accounts only, a file is given away once it is known which torrent it is.
+    pub(crate) fn refusal(
+        state: &Arc<AppState>,
+        credential: Credential,
+        (path, version, size): (&str, &str, u64),
+        headers: &HeaderMap,
+    ) -> Option<Response<Body>> {
+        if !state.accounts.has_restricted_torrents() {
+            return None;
+        }
+        let denied = match Self::status(state, path, version, size) {
+            Status::Ready(metainfo) => {
+                let wish = Wish::Download(Some(&metainfo.info_hash()));
+                state.accounts.may(credential, wish).err()
+            }
+            Status::Hashing(progress) => {
+                let may_all = state.accounts.may(credential, Wish::Administer).is_ok();
+                return (!may_all).then(|| being_hashed(&progress));
+            }
+            // What cannot be a torrent is not restricted.
+            Status::Failed(_) => None,
+        };
+        denied.map(|denied| refused(denied, headers))
+    }
+
     /// Has the file at `path` (encoded) hashed anew when it is asked for, if this version of it is a torrent.
     pub(crate) fn forget(state: &AppState, path: &str, version: &str) {
         let key: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
@@ -148,6 +177,7 @@ async fn hash_in_turn(
     let status = match hashed {
         Ok(Ok(item)) => {
             let metainfo = item.metainfo.clone();
+            state.accounts.publish(metainfo.info_hash());
             if let Some(seeder) = &state.seeder {
                 seeder.publish(item);
             }
@@ -174,6 +204,7 @@ async fn hash_in_turn(
 /// `/torrents/….torrent`.
 pub(crate) async fn torrent(
     State(state): State<Arc<AppState>>,
+    Extension(credential): Extension<Credential>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -194,22 +225,32 @@ pub(crate) async fn torrent(
         tokio::time::sleep(LOOK_INTERVAL).await;
         status = Publication::status(&state, &path, &version, size);
     }
-    let mut response = match status {
-        Status::Ready(metainfo) => match Addresses::new(&state, &uri, &headers) {
-            Some(addresses) => as_file(addresses.torrent(&metainfo, &path), &name),
-            None => (StatusCode::BAD_REQUEST, "expected a Host\n").into_response(),
-        },
-        Status::Hashing(progress) => {
-            let text = format!("{} % of the file are hashed; ask again in a moment\n", progress.percent());
-            let retry = [(header::RETRY_AFTER, "5")];
-            (StatusCode::SERVICE_UNAVAILABLE, retry, text).into_response()
-        }
-        Status::Failed(reason) => {
-            (StatusCode::UNPROCESSABLE_ENTITY, format!("no torrent of this file: {reason}\n")).into_response()
-        }
+    let refusal = Publication::refusal(&state, credential, (&path, &version, size), &headers);
+    let addresses = Addresses::new(&state, &uri, &headers);
+    let mut response = match (refusal, status) {
+        (Some(refusal), _) => refusal,
+        (None, status) => answered(status, addresses, &path, &name),
     };
     files::cors::allow(&state, &uri, &headers, response.headers_mut());
     html::without_body_for(&method, response)
+}
+
+fn answered(status: Status, addresses: Option<Addresses>, path: &str, name: &str) -> Response<Body> {
+    match status {
+        Status::Ready(metainfo) => match addresses {
+            Some(addresses) => as_file(addresses.torrent(&metainfo, path), name),
+            None => (StatusCode::BAD_REQUEST, "expected a Host\n").into_response(),
+        },
+        Status::Hashing(progress) => being_hashed(&progress),
+        Status::Failed(reason) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, format!("no torrent of this file: {reason}\n")).into_response()
+        }
+    }
+}
+
+fn being_hashed(progress: &Progress) -> Response<Body> {
+    let text = format!("{} % of the file are hashed; ask again in a moment\n", progress.percent());
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], text).into_response()
 }
 
 fn as_file(torrent: Vec<u8>, name: &str) -> Response<Body> {

@@ -12,7 +12,8 @@ use crate::state::AppState;
 use crate::{host, stun};
 
 /// `iceServers` as `RTCPeerConnection` takes them, the path of the tracker's WebSocket, the ports (null where there is
-/// none), the certificate's fingerprint and whether the tracker made it itself, whether `/files/` exists, and the version.
+/// none), the certificate's fingerprint and whether the tracker made it itself, whether `/files/` exists, of private mode whether a
+/// login is `required` and who may register (null without), and the version.
 pub(crate) async fn config(State(state): State<Arc<AppState>>, uri: Uri, headers: HeaderMap) -> Json<Value> {
     let ports = state.ports;
     let port = |address: Option<SocketAddr>| address.map(|address| address.port());
@@ -29,6 +30,9 @@ pub(crate) async fn config(State(state): State<Arc<AppState>>, uri: Uri, headers
         "certificateFingerprint": state.fingerprint,
         "certificateGenerated": state.certificate_generated,
         "files": state.files.is_some(),
+        "accounts": state.accounts.describe().map(|(required, registration)| {
+            json!({ "required": required, "registration": registration })
+        }),
         "version": env!("CARGO_PKG_VERSION"),
     }))
 }

@@ -1,5 +1,7 @@
 //! What the tracker answers besides the page and the files.
 
+pub(crate) mod account;
+mod accounts;
 pub(crate) mod compare;
 pub(crate) mod config;
 pub(crate) mod health;

@@ -44,7 +44,7 @@ pub(crate) struct Seeder {
 }
 
 impl Seeder {
-    /// Starts the peer. `clear` is where the tracker's clear port listens.
+    /// Starts the peer. `clear` is where the tracker's clear port listens, `path` where this peer announces there.
     ///
     /// # Errors
     ///
@@ -53,6 +53,7 @@ impl Seeder {
         config: &Config,
         seed: &SeedConfig,
         clear: SocketAddr,
+        path: &str,
     ) -> Result<Self, StartError> {
         let listen = seed.listen.unwrap_or_else(|| match config.lan {
             true => SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0),
@@ -74,7 +75,7 @@ impl Seeder {
             client,
             listen,
             outside: seed.address,
-            announce: format!("ws://{}/announce", here(clear)),
+            announce: format!("ws://{}{path}", here(clear)),
             look_interval: seed.look_interval,
             stock: Mutex::new(Stock::new(limits::TORRENTS_MAX)),
             changed: Notify::new(),

@@ -53,7 +53,7 @@ fn ask(swarms: &mut Swarms, seconds: u64, socket: u64, request: Request<'_>) -> 
         Response::Offer { peer_id, offer_id, .. } => format!("offer {offer_id} of {}", peer_id.0[0]),
         Response::Answer { peer_id, offer_id, .. } => format!("answer {offer_id} of {}", peer_id.0[0]),
         Response::Scraped { files, .. } => format!("scraped {}", files.len()),
-        Response::Failure(failure) => failure.reason,
+        Response::Failure(failure) | Response::Refused { failure, .. } => failure.reason,
     };
     replies.into_iter().map(|reply| (reply.to.0, word(reply.response))).collect()
 }

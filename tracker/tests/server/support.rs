@@ -37,7 +37,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(config: Config) -> Self {
-        let running = tracker::start(config).await.unwrap();
+        Self::serve(tracker::start(config).await.unwrap())
+    }
+
+    pub(crate) fn serve(running: tracker::Running) -> Self {
         let (stop, stopped) = oneshot::channel();
         Self {
             address: running.address(),

@@ -5,6 +5,6 @@ mod reply;
 
 pub use query::{HttpAnnounce, QueryError, announce_url, parse_announce, parse_scrape, scrape_url};
 pub use reply::{
-    Peers, ReplyError, Retry, encode_announce, encode_failure, encode_scrape, parse_announce_reply,
-    parse_scrape_reply, write_announce,
+    Peers, ReplyError, Retry, encode_announce, encode_failure, encode_refusal, encode_scrape,
+    parse_announce_reply, parse_scrape_reply, write_announce,
 };

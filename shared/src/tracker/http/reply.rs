@@ -149,6 +149,21 @@ pub fn encode_failure(reason: &str, retry: Option<Retry>) -> Vec<u8> {
     out
 }
 
+/// The reply to a request that is not granted to whoever makes it, with the same in one word for programs
+/// (`login_required`).
+pub fn encode_refusal(reason: &str, code: &str, retry: Retry) -> Vec<u8> {
+    let mut out = Vec::new();
+    Writer::new(&mut out).dictionary(|entries| {
+        entries.key("failure code").bytes(code);
+        entries.key("failure reason").bytes(reason);
+        match retry {
+            Retry::Minutes(minutes) => entries.key("retry in").integer(minutes),
+            Retry::Never => entries.key("retry in").bytes("never"),
+        }
+    });
+    out
+}
+
 /// The reply to a scrape (BEP 48), with the seconds before which none is wanted again. Of a swarm that is named twice the
 /// last numbers count.
 pub fn encode_scrape(files: &[(InfoHash, ScrapeCounts)], min_request_interval: Option<u32>) -> Vec<u8> {

@@ -82,6 +82,13 @@ pub enum Response<'a> {
     },
     /// The request was not granted.
     Failure(Failure),
+    /// The request was not granted to whoever made it.
+    Refused {
+        /// What is said of it.
+        failure: Failure,
+        /// The same in one word, for programs: `login_required`.
+        code: &'static str,
+    },
 }
 
 impl Response<'_> {
@@ -104,14 +111,15 @@ impl Response<'_> {
                 relayed(&mut json, "answer", info_hash, peer_id, offer_id, answer);
             }
             Self::Scraped { files, min_request_interval } => scraped(&mut json, files, *min_request_interval),
-            Self::Failure(failure) => failed(&mut json, failure),
+            Self::Failure(failure) => failed(&mut json, failure, None),
+            Self::Refused { failure, code } => failed(&mut json, failure, Some(code)),
         }
         json
     }
 
     fn length_estimate(&self) -> usize {
         match self {
-            Self::Announced { .. } | Self::Failure(_) => 160,
+            Self::Announced { .. } | Self::Failure(_) | Self::Refused { .. } => 160,
             Self::Offer { offer: value, .. } | Self::Answer { answer: value, .. } => value.get().len() + 256,
             Self::Scraped { files, .. } => files.len() * 128 + 96,
         }
@@ -149,7 +157,7 @@ fn scraped(json: &mut String, files: &[(InfoHash, ScrapeCounts)], min_request_in
     let _ = write!(json, r#"}},"flags":{{"min_request_interval":{min_request_interval}}}}}"#);
 }
 
-fn failed(json: &mut String, failure: &Failure) {
+fn failed(json: &mut String, failure: &Failure, code: Option<&str>) {
     json.push('{');
     // The reference client throws at an announce without info_hash, and stays deaf afterwards.
     let action = failure.action.filter(|action| *action == Action::Scrape || failure.info_hash.is_some());
@@ -158,6 +166,10 @@ fn failed(json: &mut String, failure: &Failure) {
     }
     json.push_str(r#""failure reason":"#);
     binary::write_json_text(json, &failure.reason);
+    if let Some(code) = code {
+        json.push_str(r#","code":"#);
+        binary::write_json_text(json, code);
+    }
     if let Some(info_hash) = &failure.info_hash {
         json.push_str(r#","info_hash":"#);
         binary::write_json(json, &info_hash.0);
@@ -233,6 +245,12 @@ mod tests {
         assert_eq!(
             failure(Some(Action::Scrape), None),
             json!({"action": "scrape", "failure reason": "no \"way\""})
+        );
+        let failure =
+            Failure { action: Some(Action::Announce), info_hash: Some(HASH), reason: "r".to_owned() };
+        assert_eq!(
+            value(&Response::Refused { failure, code: "login_required" }),
+            json!({"action": "announce", "failure reason": "r", "code": "login_required", "info_hash": hash})
         );
     }
 }

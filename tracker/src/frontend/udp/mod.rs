@@ -155,6 +155,9 @@ impl Server<'_> {
             }
         }
         let family = Family::of(ip);
+        if let Err(denied) = state.accounts.admit_udp(&request) {
+            return UdpResponse::Error(denied.to_string()).encode(transaction, family, &mut self.reply);
+        }
         let response = match request {
             UdpRequest::Connect => {
                 traffic.udp_connects.add();

@@ -14,6 +14,7 @@ use tracing::{debug, info};
 
 use self::outbox::{Outbox, Waiting};
 use super::pace::Pace;
+use crate::account::Credential;
 use crate::config::NetLimits;
 use crate::state::AppState;
 use crate::store::Session;
@@ -37,14 +38,20 @@ enum End {
 }
 
 /// Serves one peer until either side has enough.
-pub(crate) async fn serve(socket: WebSocket, remote: SocketAddr, state: Arc<AppState>) {
+pub(crate) async fn serve(
+    socket: WebSocket,
+    remote: SocketAddr,
+    credential: Credential,
+    state: Arc<AppState>,
+) {
     let id = state.next_socket();
     let limits = &state.config.net;
     let outbox = Arc::new(Outbox::new(limits.queue_messages, limits.queue_bytes));
     let leaving = Leaving::new(id, outbox.clone(), &state);
     let session = state.swarms.open(id, remote.ip());
     debug!(socket = id.0, %remote, "peer connected");
-    let mut peer = Peer { id, ip: remote.ip(), session, socket, outbox, state: &state, limits };
+    let mut peer =
+        Peer { id, ip: remote.ip(), session, socket, credential, outbox, state: &state, limits };
     let end = peer.run().await;
     debug!(socket = id.0, ?end, "peer disconnected");
     let Peer { mut socket, session, .. } = peer;
@@ -92,6 +99,8 @@ struct Peer<'a> {
     ip: IpAddr,
     session: Session<'a>,
     socket: WebSocket,
+    /// For whom it asks.
+    credential: Credential,
     outbox: Arc<Outbox>,
     state: &'a AppState,
     limits: &'a NetLimits,
@@ -144,6 +153,10 @@ impl Peer<'_> {
                     if !paused && now - heard >= self.limits.idle_timeout {
                         return End::Close { code: close_code::AWAY, reason: "does not answer pings" };
                     }
+                    if !self.state.accounts.holds(self.credential) {
+                        let reason = "the login or passkey holds no longer";
+                        return End::Close { code: close_code::POLICY, reason };
+                    }
                     if now - asked >= self.limits.silent_timeout {
                         return End::Close { code: close_code::AWAY, reason: "silent for too long" };
                     }
@@ -177,6 +190,9 @@ impl Peer<'_> {
     fn handle(&self, text: &str) -> usize {
         match Request::parse(text) {
             Ok(request) => {
+                if let Some(response) = self.state.accounts.refusal(self.credential, &request) {
+                    return self.deliver(vec![Reply { to: self.id, response }]);
+                }
                 if let (Some(seeder), Request::Announce(announce)) = (&self.state.seeder, &request) {
                     seeder.ask(&announce.info_hash, announce.peer_id, announce.left, announce.event);
                 }
