@@ -172,3 +172,13 @@ pub const TRACKER_ID_MAX: usize = 256;
 
 /// Swarms in one scrape that names them: what fits into one UDP packet (BEP 15).
 pub const SCRAPE_HASHES_MAX: usize = 74;
+
+/// Peers that a report of our own to a tracker names: the fastest. [`PEERS_PER_TORRENT`] are connected at most, and few of them
+/// carry most of the bytes.
+pub const REPORT_PEERS_MAX: usize = 32;
+
+/// Longest such report: as many peers, each with an id of which every byte is escaped.
+pub const REPORT_MAX: usize = 1_024 + 256 * REPORT_PEERS_MAX;
+
+/// Seconds between two such reports of one torrent that a tracker may ask for.
+pub const REPORT_INTERVAL: core::ops::RangeInclusive<u32> = 1..=3_600;

@@ -46,6 +46,11 @@ pub(crate) struct NetworkArgs {
     /// link, a --tracker or a --peer is at one.
     #[arg(long, env = "PIECEMEAL_ALLOW_PRIVATE", value_parser = flag())]
     pub(crate) allow_private: bool,
+
+    /// Do not tell a Piecemeal tracker how far transfers are. It asks for that every few seconds, for its operator's
+    /// dashboard; only a --tracker and the page of a link are told.
+    #[arg(long, env = "PIECEMEAL_NO_REPORTS", value_parser = flag())]
+    no_reports: bool,
 }
 
 /// Kinds of peers.
@@ -74,6 +79,13 @@ impl NetworkArgs {
             options.webrtc = Some(Rtc::start(rtc));
         }
         options
+    }
+}
+
+impl NetworkArgs {
+    /// Which of the trackers that the person named, by options or by a page, are told how far transfers are.
+    pub(crate) fn report_to(&self, named: &[String]) -> Vec<String> {
+        if self.no_reports { Vec::new() } else { named.to_vec() }
     }
 }
 

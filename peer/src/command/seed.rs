@@ -141,7 +141,8 @@ async fn share(args: &Args, created: Vec<(PathBuf, Created)>, output: &Output) -
         private |= is_private(authority(tracker).unwrap_or_default()).await;
     }
     // Nothing is downloaded; the directory is not touched.
-    let options = args.network.options(&std::env::temp_dir(), private);
+    let mut options = args.network.options(&std::env::temp_dir(), private);
+    options.engine.report_to = args.network.report_to(&trackers);
     let client = Client::start(options).await?;
     let mut events = client.events();
     let page = args.page.clone().or_else(|| trackers.iter().find_map(|tracker| page_of(tracker)));

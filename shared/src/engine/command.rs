@@ -47,6 +47,8 @@ pub enum Command {
         /// From all peers.
         download: Option<u64>,
     },
+    /// Names anew whom to tell our progress, see [`super::Config::report_to`]; none are told none.
+    ReportTo(Vec<String>),
     /// Announces `stopped` everywhere and closes every connection: the host is about to end, once what it was given to do
     /// is done ([`super::Effect::Announce`] among it) or has had a few seconds.
     Shutdown,

@@ -31,6 +31,7 @@ impl Engine {
                 self.ctx.download.set_rate(download, self.ctx.now);
                 self.touched.extend(self.torrents.keys());
             }
+            Command::ReportTo(trackers) => self.trackers.report_to(trackers),
             Command::Shutdown => {
                 for info_hash in self.order.clone() {
                     self.of(info_hash, |torrent, ctx| {

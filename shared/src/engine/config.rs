@@ -33,6 +33,9 @@ pub struct Config {
     pub upload_limit: Option<u64>,
     /// Bytes a second from all peers together; `None` is no limit.
     pub download_limit: Option<u64>,
+    /// Announce URLs of trackers that are told our progress if they ask for it (see [`crate::tracker::ws::report`]): whatever
+    /// their path, the host and port count.
+    pub report_to: Vec<String>,
 }
 
 impl Default for Config {
@@ -50,6 +53,7 @@ impl Default for Config {
             sparse: false,
             upload_limit: None,
             download_limit: None,
+            report_to: Vec::new(),
         }
     }
 }

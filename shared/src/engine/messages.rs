@@ -62,6 +62,7 @@ impl Engine {
                     torrent.answered(ctx, peer_id, offer_id, sdp)
                 });
             }
+            ServerMessage::Invitation { reports } => self.trackers.invited(tracker, reports, self.ctx.now),
             ServerMessage::Failure { action: Some(Action::Scrape), .. } | ServerMessage::Scraped { .. } => {}
             ServerMessage::Failure { action: _, info_hash, reason } => {
                 self.refused(tracker, info_hash, &reason)

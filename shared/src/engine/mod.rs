@@ -10,6 +10,7 @@ mod config;
 mod input;
 mod messages;
 mod output;
+mod reports;
 mod trackers;
 
 pub use crate::torrent::{
@@ -82,7 +83,7 @@ impl Engine {
             ctx,
             torrents: BTreeMap::new(),
             order: Vec::new(),
-            trackers: Trackers::new(config.offers, config.dials, rng.fork("trackers")),
+            trackers: Trackers::new(config.offers, config.dials, config.report_to, rng.fork("trackers")),
             touched: BTreeSet::new(),
             active: BTreeSet::new(),
             drained: true,
@@ -236,6 +237,7 @@ impl Engine {
             self.tracker_silent(tracker, since);
         }
         self.trackers.connect_due(&mut self.ctx);
+        self.report_due();
     }
 
     fn settle(&mut self) {

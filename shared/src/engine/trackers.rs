@@ -23,6 +23,8 @@ pub(super) struct Trackers {
     offers: bool,
     /// The host can ask HTTP and UDP trackers.
     dials: bool,
+    /// Who is told our progress, by [`authority`].
+    report_to: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -35,6 +37,8 @@ struct Tracker {
     heard_at: Option<Instant>,
     /// What people were last told that it said.
     said: Option<String>,
+    /// It asked for reports on this socket: how often, and when the next are due.
+    reports: Option<(Duration, Instant)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +54,37 @@ enum Socket {
 }
 
 impl Trackers {
-    pub(super) const fn new(offers: bool, dials: bool, rng: Rng) -> Self {
-        Self { by_id: BTreeMap::new(), next_id: 0, rng, offers, dials }
+    pub(super) fn new(offers: bool, dials: bool, report_to: Vec<String>, rng: Rng) -> Self {
+        let mut trackers =
+            Self { by_id: BTreeMap::new(), next_id: 0, rng, offers, dials, report_to: Vec::new() };
+        trackers.report_to(report_to);
+        trackers
+    }
+
+    /// Names anew whom to tell our progress. Who asked before need not ask again.
+    pub(super) fn report_to(&mut self, trackers: Vec<String>) {
+        self.report_to =
+            trackers.iter().filter_map(|url| authority(url).map(str::to_ascii_lowercase)).collect();
+    }
+
+    /// A tracker asked for reports every so many seconds, or for none.
+    pub(super) fn invited(&mut self, id: TrackerId, seconds: u32, now: Instant) {
+        if let Some(tracker) = self.by_id.get_mut(&id) {
+            let every = Duration::from_secs(seconds.into());
+            tracker.reports = (seconds > 0).then_some((every, now));
+        }
+    }
+
+    /// Who is to be told our progress now; the next reports are due an interval from now.
+    pub(super) fn reports_due(&mut self, now: Instant) -> Vec<TrackerId> {
+        let wanted = &self.report_to;
+        let due = self.by_id.iter_mut().filter_map(|(id, tracker)| {
+            let told = tracker.is_told(wanted);
+            let (every, next) = tracker.reports.as_mut().filter(|(_, next)| told && *next <= now)?;
+            *next = now + *every;
+            Some(*id)
+        });
+        due.collect()
     }
 
     /// The id of the tracker at this URL, which was made equal to all its spellings. `None` where the host does not speak
@@ -168,6 +201,9 @@ impl Trackers {
     pub(super) fn deadline(&self) -> Option<(Instant, Timer)> {
         let waiting = |tracker: &Tracker| match tracker.socket {
             Socket::Waiting(at) => Some((at, Timer::Announce)),
+            Socket::Open if tracker.is_told(&self.report_to) => {
+                tracker.reports.map(|(_, next)| (next, Timer::Report))
+            }
             _ => None,
         };
         self.by_id.values().map(waiting).fold(None, soonest)
@@ -176,11 +212,22 @@ impl Trackers {
 
 impl Tracker {
     fn new(url: &str, socket: Socket) -> Self {
-        Self { url: url.to_owned(), socket, failures: 0, heard_at: None, said: None }
+        Self { url: url.to_owned(), socket, failures: 0, heard_at: None, said: None, reports: None }
+    }
+
+    /// Whether it is open and one of those that are told our progress.
+    fn is_told(&self, report_to: &[String]) -> bool {
+        self.socket == Socket::Open
+            && authority(&self.url).is_some_and(|own| report_to.iter().any(|told| told == own))
     }
 
     fn connect(&mut self, ctx: &mut Context, tracker: TrackerId) {
-        self.socket = Socket::Connecting;
+        (self.socket, self.reports) = (Socket::Connecting, None);
         ctx.actions.push_back(Action::Connect { tracker, url: self.url.clone() });
     }
+}
+
+/// Host and port of a URL.
+fn authority(url: &str) -> Option<&str> {
+    url.split_once("://")?.1.split(['/', '?', '#']).next()
 }

@@ -41,6 +41,8 @@ pub enum Timer {
     WebSeed,
     /// Rates that are shown decay.
     Measure,
+    /// A tracker is told our progress.
+    Report,
 }
 
 /// Tokens are waited for no longer than this at once, in case the limit is changed.

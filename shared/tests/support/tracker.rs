@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use shared::id::{InfoHash, PeerId};
-use shared::tracker::ws::{Announce, Event, Failure, Offer, Request, Response};
+use shared::tracker::ws::{Announce, Event, Failure, Offer, Report, Request, Response};
 
 /// A tracker that relays each offer to another member, in order.
 #[derive(Default)]
@@ -19,6 +19,8 @@ pub struct Tracker {
     /// Keeps the offers of the first announce until somebody else announces, so that both sides' offers cross.
     pub eager: bool,
     kept: Vec<(PeerId, Vec<Offer<'static>>)>,
+    /// Who said how far it is, and at which URL.
+    pub reports: Vec<(usize, String, Report)>,
 }
 
 pub struct Member {
@@ -32,6 +34,10 @@ impl Tracker {
     /// Takes a message; answers with who gets what.
     pub fn message(&mut self, host: usize, url: &str, text: &str) -> Vec<(usize, String)> {
         if self.mute {
+            return Vec::new();
+        }
+        if let Some(report) = Report::parse(text) {
+            self.reports.push((host, url.to_owned(), report));
             return Vec::new();
         }
         // What it keeps is borrowed from the message, and it keeps all.

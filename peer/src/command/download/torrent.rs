@@ -15,6 +15,7 @@ use shared::units::percent;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{Args, exact_source};
+use crate::cli::network::tracker_of;
 use crate::command::signals::Signals;
 use crate::ending;
 use crate::output::{Output, line, status, units};
@@ -73,6 +74,8 @@ impl Torrent<'_> {
         let Self { args, origin, trackers, peers, private } = self;
         let mut options = args.network.options(&args.out, private);
         options.storage.overwrite = args.overwrite;
+        let named: Vec<String> = trackers.iter().cloned().chain(tracker_of(&args.what)).collect();
+        options.engine.report_to = args.network.report_to(&named);
         let sources = match &origin {
             Origin::Link(text) => Link::parse(text).map(|link| link.sources).unwrap_or_default(),
             _ => Vec::new(),

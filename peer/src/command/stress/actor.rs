@@ -102,6 +102,7 @@ impl Scene {
     async fn client(&self, number: usize) -> anyhow::Result<Client> {
         let mut options = self.args.network.options(&self.place(number), self.private);
         options.engine.peers_per_torrent = self.args.connections;
+        options.engine.report_to = self.args.network.report_to(&self.trackers);
         Client::start(options).await.with_context(|| format!("peer {number}"))
     }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::binary;
+use super::report::Report;
 use super::request::OFFER_ID_MAX;
 use super::response::Action;
 use crate::id::{InfoHash, OfferId, PeerId};
@@ -41,6 +42,8 @@ pub enum ClientMessage {
     },
     /// We ask how many members these swarms have.
     Scrape(Vec<InfoHash>),
+    /// We say how far we are, since the tracker asked for it: see [`super::report`].
+    Report(Report),
 }
 
 /// An announce.
@@ -103,6 +106,7 @@ impl ClientMessage {
                 }
                 json.push_str("]}");
             }
+            Self::Report(report) => return report.to_json(),
         }
         json
     }
@@ -185,6 +189,11 @@ pub enum ServerMessage {
         /// Each swarm with its numbers. What is no info-hash is left out.
         files: Vec<(InfoHash, ScrapeCounts)>,
     },
+    /// The tracker asks for reports of our progress, every so many seconds; 0 is for none (see [`super::report`]).
+    Invitation {
+        /// Seconds, within [`limits::REPORT_INTERVAL`] or 0.
+        reports: u32,
+    },
     /// The tracker refuses. Without an info-hash it is about whatever was sent last.
     Failure {
         /// What was asked, if the tracker says it.
@@ -266,6 +275,8 @@ struct Fields<'a> {
     failure: Option<&'a RawValue>,
     #[serde(borrow, default)]
     files: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reports: Option<&'a RawValue>,
 }
 
 impl ServerMessage {
@@ -282,6 +293,9 @@ impl ServerMessage {
         let fields: Fields<'_> =
             serde_json::from_str(text).map_err(|error| ServerMessageError::Json(error.to_string()))?;
         let action = string(fields.action);
+        if action.as_deref() == Some("piecemeal") {
+            return fields.invitation();
+        }
         let action = match action.as_deref() {
             Some("announce") => Some(Action::Announce),
             Some("scrape") => Some(Action::Scrape),
@@ -332,6 +346,13 @@ impl Fields<'_> {
             tracker_id: short_text(self.tracker_id),
             warning: short_text(self.warning),
         }))
+    }
+
+    fn invitation(self) -> Result<ServerMessage, ServerMessageError> {
+        let seconds = |seconds: &u32| *seconds == 0 || limits::REPORT_INTERVAL.contains(seconds);
+        let reports = number(self.reports).filter(seconds);
+        let wrong = ServerMessageError::Field { field: "reports", expected: "seconds, at most an hour" };
+        Ok(ServerMessage::Invitation { reports: reports.ok_or(wrong)? })
     }
 
     fn scrape(self) -> Result<ServerMessage, ServerMessageError> {
@@ -412,18 +433,18 @@ fn description(kind: &'static str, raw: &RawValue) -> Result<String, ServerMessa
     }
 }
 
-fn string(field: Option<&RawValue>) -> Option<Cow<'_, str>> {
+pub(super) fn string(field: Option<&RawValue>) -> Option<Cow<'_, str>> {
     // A bare `Cow<str>` is always read as owned; this wrapper borrows where the text has no escapes.
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     serde_json::from_str::<Text<'_>>(field?.get()).ok().map(|text| text.0)
 }
 
-fn bytes(field: Option<&RawValue>) -> Option<[u8; 20]> {
+pub(super) fn bytes(field: Option<&RawValue>) -> Option<[u8; 20]> {
     string(field).and_then(|text| binary::decode(&text))
 }
 
-fn hash(field: Option<&RawValue>) -> Option<InfoHash> {
+pub(super) fn hash(field: Option<&RawValue>) -> Option<InfoHash> {
     bytes(field).map(InfoHash)
 }
 

@@ -227,3 +227,15 @@ proptest! {
         let _ = ServerMessage::parse(&text);
     }
 }
+
+#[test]
+fn an_invitation_to_report_names_seconds_in_bounds() {
+    let text = super::super::report::invitation(core::time::Duration::from_secs(3));
+    assert_eq!(ServerMessage::parse(&text), Ok(ServerMessage::Invitation { reports: 3 }));
+    let read =
+        |reports: &str| ServerMessage::parse(&format!(r#"{{"action":"piecemeal","reports":{reports}}}"#));
+    assert_eq!(read("0"), Ok(ServerMessage::Invitation { reports: 0 }));
+    for wrong in ["-1", "3601", "null", "\"3\"", "{}"] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+}

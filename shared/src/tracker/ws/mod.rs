@@ -7,6 +7,7 @@
 pub mod binary;
 pub mod client;
 pub mod json;
+pub mod report;
 pub mod request;
 pub mod response;
 
@@ -16,5 +17,6 @@ pub use client::{
     AnnounceReply, ClientAnnounce, ClientMessage, ClientOffer, ServerMessage, ServerMessageError,
 };
 pub use json::{Json, JsonError};
+pub use report::Report;
 pub use request::{Announce, Answer, Offer, Request, RequestError};
 pub use response::{Action, Failure, Response};
