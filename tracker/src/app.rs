@@ -19,6 +19,9 @@ use crate::listener::Place;
 use crate::state::AppState;
 use crate::{files, publication, routes};
 
+/// Bytes of small messages that become one write: one TLS record.
+const WRITE_BUFFER: usize = 16 * 1024;
+
 /// All of the tracker behind one service. Requests need a `ConnectInfo<SocketAddr>`.
 pub(crate) fn app(state: Arc<AppState>) -> Router {
     Router::new()
@@ -96,10 +99,10 @@ async fn websocket(state: Arc<AppState>, request: Request) -> Response {
     let limits = &state.config.net;
     upgrade
         .read_buffer_size(limits.read_buffer_bytes)
-        // Written at once: a message is already in memory as a whole.
-        .write_buffer_size(0)
+        // Several messages that wait are one write; a queue is written to its end each time.
+        .write_buffer_size(WRITE_BUFFER)
         // The default is none: a peer that pings and never reads would have us keep every pong.
-        .max_write_buffer_size(limits.message_bytes + limits.read_buffer_bytes)
+        .max_write_buffer_size(limits.message_bytes + WRITE_BUFFER)
         .max_message_size(limits.message_bytes)
         .max_frame_size(limits.message_bytes)
         .on_upgrade(move |socket| async move {

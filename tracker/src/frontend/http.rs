@@ -44,8 +44,17 @@ pub(crate) async fn scrape(
     answered(&state, scraped(&state, remote, shown(credential), uri.query().unwrap_or_default()))
 }
 
-/// The request is one too many of its address.
+/// The request is one too many of its address: who asks too often is told so, and has to connect again: the next of a flood of
+/// requests costs it a handshake.
 pub(super) struct TooMany;
+
+impl TooMany {
+    /// Counts it; the reply.
+    pub(super) fn reply(&self, state: &AppState) -> Vec<u8> {
+        state.traffic.paced.add();
+        encode_failure("too many requests of your address", Some(Retry::Minutes(1)))
+    }
+}
 
 pub(super) fn announced(
     state: &AppState,
@@ -126,16 +135,9 @@ fn malformed(state: &AppState, reason: &str) -> Vec<u8> {
     encode_failure(reason, None)
 }
 
-/// Who asks too often is told so, and has to connect again: the next of a flood of requests costs it a handshake.
 fn answered(state: &AppState, reply: Result<Vec<u8>, TooMany>) -> Response {
-    reply.map_or_else(
-        |TooMany| {
-            state.traffic.paced.add();
-            let body = encode_failure("too many requests of your address", Some(Retry::Minutes(1)));
-            ([(header::CONNECTION, HeaderValue::from_static("close"))], bencoded(body)).into_response()
-        },
-        bencoded,
-    )
+    let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
+    reply.map_or_else(|too_many| (close, bencoded(too_many.reply(state))).into_response(), bencoded)
 }
 
 fn bencoded(body: Vec<u8>) -> Response {

@@ -12,6 +12,7 @@ pub fn decode(text: &str) -> Option<[u8; 20]> {
 
 /// Appends `bytes` to `json` as a quoted string.
 pub fn write_json(json: &mut String, bytes: &[u8]) {
+    json.reserve(bytes.len() * 2 + 2);
     json.push('"');
     for byte in bytes {
         push_escaped(json, char::from(*byte));
@@ -22,15 +23,22 @@ pub fn write_json(json: &mut String, bytes: &[u8]) {
 /// Appends `text` to `json` as a quoted string.
 pub fn write_json_text(json: &mut String, text: &str) {
     json.push('"');
-    for char in text.chars() {
-        push_escaped(json, char);
+    let mut rest = text;
+    // What needs no escaping is written as it stands.
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+        json.push_str(&rest[..at]);
+        push_escaped(json, char::from(rest.as_bytes()[at]));
+        rest = &rest[at + 1..];
     }
+    json.push_str(rest);
     json.push('"');
 }
 
+#[inline]
 fn push_escaped(json: &mut String, char: char) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     match char {
+        ' ' | '!' | '#'..='[' | ']'..='\u{7f}' => json.push(char),
         '"' => json.push_str("\\\""),
         '\\' => json.push_str("\\\\"),
         '\0'..='\x1f' => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use futures_util::{SinkExt as _, StreamExt as _};
 use shared::tracker::ws::{Failure, Request, Response};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info};
 
@@ -50,8 +51,7 @@ pub(crate) async fn serve(
     let leaving = Leaving::new(id, outbox.clone(), &state);
     let session = state.swarms.open(id, remote.ip());
     debug!(socket = id.0, %remote, "peer connected");
-    let mut peer =
-        Peer { id, ip: remote.ip(), session, socket, credential, outbox, state: &state, limits };
+    let mut peer = Peer { id, ip: remote.ip(), session, socket, credential, outbox, state: &state, limits };
     let end = peer.run().await;
     debug!(socket = id.0, ?end, "peer disconnected");
     let Peer { mut socket, session, .. } = peer;
@@ -139,6 +139,8 @@ impl Peer<'_> {
                     match self.read(message) {
                         Ok(Some(replied)) => {
                             asked = heard;
+                            // Others are read before this one is written to: whoever has several sockets here is woken once.
+                            yield_now().await;
                             if !self.state.messages.spend(self.state.clock.now(), self.ip, replied) {
                                 read_from = read_from.max(heard + TOO_MANY_PAUSE);
                             }
@@ -241,10 +243,7 @@ impl Peer<'_> {
         let slow = || Err(End::Close { code: close_code::POLICY, reason: "reads too slowly" });
         tokio::select! {
             biased;
-            () = self.outbox.overflow() => slow(),
-            () = self.state.shutdown.cancelled() => {
-                Err(End::Close { code: close_code::AWAY, reason: "the tracker is shutting down" })
-            }
+            // Mostly done at once, then nothing else is looked at.
             written = timeout(self.limits.write_timeout, write) => match written {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => {
@@ -253,6 +252,10 @@ impl Peer<'_> {
                 }
                 Err(_) => slow(),
             },
+            () = self.outbox.overflow() => slow(),
+            () = self.state.shutdown.cancelled() => {
+                Err(End::Close { code: close_code::AWAY, reason: "the tracker is shutting down" })
+            }
         }
     }
 }

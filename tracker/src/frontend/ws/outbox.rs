@@ -1,11 +1,13 @@
 //! Messages on their way to one socket.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use axum::extract::ws::Utf8Bytes;
+use futures_util::task::AtomicWaker;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::Notify;
 
 use crate::swarm::SocketId;
 
@@ -17,8 +19,8 @@ use crate::swarm::SocketId;
 #[derive(Debug)]
 pub(crate) struct Outbox {
     queue: Mutex<Queue>,
-    wake: Notify,
-    overflowed: Notify,
+    /// The task that writes; it waits for one thing at a time.
+    writer: AtomicWaker,
     messages_max: usize,
     bytes_max: usize,
 }
@@ -41,13 +43,7 @@ pub(crate) enum Waiting {
 
 impl Outbox {
     pub(crate) fn new(messages_max: usize, bytes_max: usize) -> Self {
-        Self {
-            queue: Mutex::default(),
-            wake: Notify::new(),
-            overflowed: Notify::new(),
-            messages_max,
-            bytes_max,
-        }
+        Self { queue: Mutex::default(), writer: AtomicWaker::new(), messages_max, bytes_max }
     }
 
     /// Appends a message; `false` if the queue is full, now or before.
@@ -66,10 +62,7 @@ impl Outbox {
             }
             fits
         };
-        self.wake.notify_one();
-        if !fits {
-            self.overflowed.notify_one();
-        }
+        self.writer.wake();
         fits
     }
 
@@ -88,41 +81,52 @@ impl Outbox {
 
     /// Waits until the queue is full. May be dropped while it waits.
     pub(crate) async fn overflow(&self) {
-        self.overflowed.notified().await;
+        poll_fn(|cx| {
+            self.writer.register(cx.waker());
+            if self.queue.lock().overflowed { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Waits until there is something, and takes all of it. May be dropped while it waits.
     pub(crate) async fn take(&self) -> Waiting {
-        loop {
-            {
-                let mut queue = self.queue.lock();
-                if queue.overflowed {
-                    return Waiting::Overflow;
-                }
-                if !queue.messages.is_empty() {
-                    return Waiting::Messages(core::mem::take(&mut *queue).messages);
-                }
+        poll_fn(|cx| {
+            self.writer.register(cx.waker());
+            let mut queue = self.queue.lock();
+            if queue.overflowed {
+                return Poll::Ready(Waiting::Overflow);
             }
-            self.wake.notified().await;
-        }
+            if queue.messages.is_empty() {
+                return Poll::Pending;
+            }
+            Poll::Ready(Waiting::Messages(core::mem::take(&mut *queue).messages))
+        })
+        .await
     }
 }
 
+/// Parts of [`Outboxes`], each with a lock of its own, so that threads seldom wait for each other.
+const PARTS: usize = 32;
+
 /// The outboxes of all open sockets.
 #[derive(Debug, Default)]
-pub(crate) struct Outboxes(RwLock<HashMap<SocketId, Arc<Outbox>>>);
+pub(crate) struct Outboxes([RwLock<HashMap<SocketId, Arc<Outbox>>>; PARTS]);
 
 impl Outboxes {
     pub(crate) fn insert(&self, socket: SocketId, outbox: Arc<Outbox>) {
-        self.0.write().insert(socket, outbox);
+        self.part(socket).write().insert(socket, outbox);
     }
 
     pub(crate) fn remove(&self, socket: SocketId) {
-        self.0.write().remove(&socket);
+        self.part(socket).write().remove(&socket);
     }
 
     pub(crate) fn get(&self, socket: SocketId) -> Option<Arc<Outbox>> {
-        self.0.read().get(&socket).cloned()
+        self.part(socket).read().get(&socket).cloned()
+    }
+
+    const fn part(&self, socket: SocketId) -> &RwLock<HashMap<SocketId, Arc<Outbox>>> {
+        &self.0[socket.0 as usize % PARTS]
     }
 }
 
