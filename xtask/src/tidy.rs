@@ -127,7 +127,7 @@ impl Findings {
 
 /// Applies every rule.
 pub(crate) fn check(tree: &Tree) -> Findings {
-    let rules: [fn(&Tree) -> Vec<Violation>; 11] = [
+    let rules: [fn(&Tree) -> Vec<Violation>; 12] = [
         purity::paths,
         purity::dependencies,
         layering::modules,
@@ -139,6 +139,7 @@ pub(crate) fn check(tree: &Tree) -> Findings {
         markers::macros,
         markers::machine_paths,
         documents::named_paths,
+        documents::named_tests,
     ];
     let mut violations: Vec<_> = rules.iter().flat_map(|rule| rule(tree)).collect();
     violations.sort();

@@ -36,6 +36,42 @@ pub(crate) fn named_paths(tree: &Tree) -> Vec<Violation> {
     violations
 }
 
+/// A threat model that cannot rot: the tests that SECURITY.md names are tests, and each row of its tables that says who may not do
+/// what names one.
+pub(crate) fn named_tests(tree: &Tree) -> Vec<Violation> {
+    let Some(document) = tree.text("SECURITY.md") else { return Vec::new() };
+    let mut violations = Vec::new();
+    for (at, word) in in_backticks(&document.text).into_iter().filter(|(_, word)| is_test_name(word)) {
+        if !tree.rust().any(|source| has_test(&source.code, word)) {
+            let line = line_of(&document.text, at);
+            violations.push(Violation::new(&document.path, line, format!("there is no test `{word}`")));
+        }
+    }
+    for (number, line) in document.text.lines().enumerate() {
+        let is_row = line.starts_with("| ") && !line.starts_with("| ---") && !line.ends_with("| held by |");
+        if is_row && !in_backticks(line).iter().any(|(_, word)| is_test_name(word)) {
+            violations.push(Violation::new(&document.path, number + 1, "no test holds this line"));
+        }
+    }
+    violations
+}
+
+/// Tests here are named by sentences.
+fn is_test_name(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && word.matches('_').count() >= 2
+}
+
+/// Whether a function of this name stands below an attribute that makes it a test.
+fn has_test(code: &str, name: &str) -> bool {
+    let declared = format!("fn {name}(");
+    code.match_indices(&declared).any(|(at, _)| {
+        let before = &code[..at];
+        let attributes = &before[before.rfind(['}', ';']).map_or(0, |end| end + 1)..];
+        attributes.contains("#[test]") || attributes.contains("#[tokio::test")
+    })
+}
+
 /// True if `word` means a place in this repository.
 fn is_path(tree: &Tree, word: &str) -> bool {
     let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
@@ -84,6 +120,20 @@ mod tests {
     fn broken(text: &str) -> Vec<usize> {
         let tree = Tree::of(&[("ARCHITECTURE.md", text), ("shared/src/time.rs", ""), ("deny.toml", "")]);
         named_paths(&tree).into_iter().map(|violation| violation.line).collect()
+    }
+
+    #[test]
+    fn the_threat_model_names_tests_that_exist() {
+        let row =
+            |cell: &str| format!("| may | may not | held by |\n| --- | --- | --- |\n| a | b | {cell} |\n");
+        let code = "#[tokio::test]\nasync fn it_is_held() {}\nfn it_is_not_held() {}\n";
+        let violations =
+            |text: &str| named_tests(&Tree::of(&[("SECURITY.md", text), ("a/tests/b.rs", code)])).len();
+        assert_eq!(violations(&row("`it_is_held`")), 0);
+        assert_eq!(violations(&row("`it_is_not_held`")), 1, "no test");
+        assert_eq!(violations(&row("`it_is_nowhere`")), 1);
+        assert_eq!(violations(&row("")), 1, "no name");
+        assert_eq!(violations("`it_is_held`, `main`, `a_b`"), 0);
     }
 
     #[test]
