@@ -9,6 +9,7 @@ use peer::quantity;
 
 use crate::account::AccountOptions;
 use crate::account::command::AccountCommand;
+use crate::cluster::options::{ClusterArgs, ClusterError};
 use crate::config::{CertificateSource, Config, FurtherPort, NetLimits, SeedConfig, TlsConfig};
 use crate::frontend::Strictness;
 use crate::stun::StunArgs;
@@ -52,6 +53,9 @@ pub struct Args {
 
     #[command(flatten)]
     pub strictness: Strictness,
+
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 
     /// Open no TLS port.
     #[arg(long, conflicts_with_all = ["listen_tls", "listen_tls_http1", "cert"], env = "PIECEMEAL_NO_TLS", value_parser = BoolishValueParser::new())]
@@ -172,6 +176,9 @@ pub enum ArgsError {
     /// There is nothing to seed.
     #[error("--seed seeds what is served under /files/: name a directory with --files")]
     SeedWithoutFiles,
+    /// What is said of the cluster is wrong.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
 }
 
 impl Args {
@@ -225,6 +232,7 @@ impl Args {
             udp: self.listen_udp,
             stun: self.stun.listen_stun,
             strictness: self.strictness,
+            cluster: self.cluster.into_config()?,
             lan: self.lan,
             files: self.files,
             seed,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::account::AccountsConfig;
+use crate::cluster::options::ClusterConfig;
 pub use crate::frontend::{Strictness, Unproven};
 use crate::swarm::Limits;
 
@@ -21,6 +22,8 @@ pub struct Config {
     pub stun: FurtherPort,
     /// Patience with strangers.
     pub strictness: Strictness,
+    /// The cluster of trackers that it is one of.
+    pub cluster: Option<ClusterConfig>,
     /// Listen on all addresses, whatever `listen` names; the ports stay.
     pub lan: bool,
     /// Directory that is served under `/files/`.
@@ -192,6 +195,7 @@ impl Default for Config {
             udp: FurtherPort::Auto,
             stun: FurtherPort::Auto,
             strictness: Strictness::default(),
+            cluster: None,
             lan: false,
             files: None,
             seed: None,

@@ -58,6 +58,9 @@ pub enum StartError {
     /// The peer that seeds does not start.
     #[error("--seed: {0}. Choose another address with --listen-peers, or start without --seed")]
     Seed(#[from] peer::client::StartError),
+    /// The cluster cannot be joined.
+    #[error(transparent)]
+    Cluster(#[from] crate::cluster::options::ClusterError),
     /// The certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] crate::tls::CertificateError),

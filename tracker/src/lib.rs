@@ -7,6 +7,7 @@
 pub mod account;
 mod app;
 pub mod cli;
+pub mod cluster;
 mod compare;
 pub mod config;
 pub mod error;
@@ -44,6 +45,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use self::account::Accounts;
+use self::cluster::Cluster;
 use self::config::{CertificateSource, Config, FurtherPort, TlsConfig};
 use self::error::StartError;
 use self::files::Files;
@@ -125,6 +127,7 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
         fingerprint: tls.as_ref().map(|(_, tls)| tls.fingerprint.clone()),
         certificate_generated: tls.as_ref().is_some_and(|(_, tls)| tls.generated),
         seed,
+        cluster: config.cluster.clone().map(Cluster::new).transpose()?,
         shutdown: CancellationToken::new(),
         tasks: TaskTracker::new(),
     };
@@ -196,6 +199,7 @@ impl Running {
         if let Some(socket) = udp {
             tasks.spawn(frontend::udp::serve(socket, state.clone()));
         }
+        tasks.spawn(cluster::serve(state.clone()));
         if let Some(socket) = stun {
             tasks.spawn(stun::serve(socket, state.clone()));
         }

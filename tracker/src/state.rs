@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::account::Accounts;
+use crate::cluster::Cluster;
 use crate::compare::Transfers;
 use crate::config::{Config, FurtherPort};
 use crate::files::Files;
@@ -41,6 +42,8 @@ pub(crate) struct AppState {
     pub(crate) messages: Messages,
     pub(crate) traffic: Traffic,
     pub(crate) stun: Stun,
+    /// This tracker's part in a cluster.
+    pub(crate) cluster: Option<Cluster>,
     pub(crate) page: Page,
     pub(crate) files: Option<Files>,
     /// Private mode: who may what.
@@ -99,6 +102,7 @@ pub(crate) struct Parts {
     pub(crate) fingerprint: Option<String>,
     pub(crate) certificate_generated: bool,
     pub(crate) seed: [u8; 32],
+    pub(crate) cluster: Option<Cluster>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: TaskTracker,
 }
@@ -114,6 +118,7 @@ impl AppState {
             fingerprint,
             certificate_generated,
             seed,
+            cluster,
             shutdown,
             tasks,
         } = parts;
@@ -122,10 +127,12 @@ impl AppState {
             swarms: Store::new(&config.swarm, &Rng::from_seed(seed)),
             outboxes: Outboxes::default(),
             sockets: PerAddress::new(config.net.sockets_per_address),
-            gate: Gate::new(config.net.requests_per_second, config.net.request_burst),
+            gate: Gate::new(config.net.requests_per_second, config.net.request_burst)
+                .counted(cluster.is_some()),
             messages: Messages::new(config.strictness),
             traffic: Traffic::default(),
             stun: Stun::new(config.stun, &config.net),
+            cluster,
             page,
             files,
             accounts,

@@ -12,6 +12,7 @@ use shared::tracker::announce::AnnounceRequest;
 use shared::tracker::ws::{Request, Response, ScrapeCounts};
 
 use crate::swarm::address::{Found, Met, Reach};
+use crate::swarm::change::Change;
 use crate::swarm::{Census, Limits, Refusal, Reply, SocketId, SocketTally, Stats, Swarms};
 
 /// Parts. A lock is held for a microsecond; with so many, sixteen threads find one taken in a few of a hundred cases. No more than
@@ -21,7 +22,7 @@ const PARTS: usize = 32;
 /// All swarms of this tracker.
 #[derive(Debug)]
 pub(crate) struct Store {
-    parts: Box<[Mutex<Swarms>]>,
+    pub(crate) parts: Box<[Mutex<Swarms>]>,
     /// Sessions that are open.
     open: AtomicUsize,
     scrape_max: usize,
@@ -89,6 +90,23 @@ impl Store {
     /// Forgets what is overdue in all parts, one after the other.
     pub(crate) fn expire(&self, now: Instant) {
         self.parts.iter().for_each(|part| part.lock().expire(now));
+    }
+
+    /// Remembers changes of members from now on.
+    pub(crate) fn record_changes(&self) {
+        self.parts.iter().for_each(|part| part.lock().record_changes());
+    }
+
+    /// What changed since it was asked the last time, and whether something of it was dropped.
+    pub(crate) fn take_changes(&self) -> (Vec<Change>, bool) {
+        let (mut changes, mut lost) = (Vec::new(), false);
+        self.parts.iter().for_each(|part| lost |= part.lock().take_changes(&mut changes));
+        (changes, lost)
+    }
+
+    /// The part in which a torrent is.
+    pub(crate) fn part_of(&self, info_hash: &InfoHash) -> &Mutex<Swarms> {
+        &self.parts[part(info_hash)]
     }
 
     /// What is there now. Looks at all members, a part at a time.

@@ -1,7 +1,7 @@
 //! How many WebSockets each address has.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -11,6 +11,8 @@ use shared::address::network;
 #[derive(Clone, Debug)]
 pub(crate) struct PerAddress {
     held: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    /// What addresses have at other nodes of a cluster.
+    elsewhere: Arc<Mutex<HashMap<IpAddr, usize>>>,
     bound: usize,
 }
 
@@ -24,19 +26,58 @@ pub(crate) struct Place {
 impl PerAddress {
     /// `bound` places for each address; 0 is no bound.
     pub(crate) fn new(bound: usize) -> Self {
-        Self { held: Arc::default(), bound: if bound == 0 { usize::MAX } else { bound } }
+        Self {
+            held: Arc::default(),
+            elsewhere: Arc::default(),
+            bound: if bound == 0 { usize::MAX } else { bound },
+        }
     }
 
     /// A place for `address`; `None` if it has all it may have.
     pub(crate) fn take(&self, address: IpAddr) -> Option<Place> {
         let address = network(address);
+        let elsewhere = self.elsewhere.lock().get(&address).copied().unwrap_or(0);
         let mut held = self.held.lock();
-        let count = held.entry(address).or_default();
-        if *count >= self.bound {
+        let count = held.get(&address).copied().unwrap_or(0);
+        if count.saturating_add(elsewhere) >= self.bound {
             return None;
         }
-        *count += 1;
+        held.insert(address, count + 1);
         Some(Place { held: self.held.clone(), address })
+    }
+
+    /// The addresses that have at least this part of what they may, with what they have, in order; those of IPv4 as they are mapped into
+    /// IPv6. With more than `most` of them those that have most.
+    pub(crate) fn busiest(&self, part: usize, most: usize) -> Vec<(u128, u32)> {
+        if self.bound == usize::MAX {
+            return Vec::new();
+        }
+        let least = (self.bound / part).max(1);
+        let held = self.held.lock();
+        let busy = held.iter().filter(|(_, count)| **count >= least);
+        let mut busy: Vec<_> =
+            busy.map(|(ip, count)| (bits(*ip), u32::try_from(*count).unwrap_or(u32::MAX))).collect();
+        drop(held);
+        if busy.len() > most {
+            busy.sort_unstable_by_key(|(_, count)| u32::MAX - count);
+            busy.truncate(most);
+        }
+        busy.sort_unstable();
+        busy
+    }
+
+    /// What addresses have at other nodes, as [`Self::busiest`] names them; in place of what they had.
+    pub(crate) fn set_elsewhere(&self, counts: &BTreeMap<u128, u32>) {
+        let of = |(bits, count): (&u128, &u32)| (Ipv6Addr::from_bits(*bits).to_canonical(), *count as usize);
+        let counts = counts.iter().map(of).collect();
+        *self.elsewhere.lock() = counts;
+    }
+}
+
+fn bits(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(ip) => ip.to_bits(),
     }
 }
 
@@ -71,6 +112,25 @@ mod tests {
         assert!(places.take(address("2001:db8:0:1::1")).is_some());
         drop((_second, _a, _b));
         assert!(places.held.lock().is_empty());
+    }
+
+    #[test]
+    fn a_bound_holds_over_what_an_address_has_elsewhere() {
+        let (here, there) = (PerAddress::new(20), PerAddress::new(20));
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let _held: Vec<_> = (0..15).map(|_| there.take(address("192.0.2.1")).unwrap()).collect();
+        let _few = there.take(address("192.0.2.2")).unwrap();
+        let _v6 = (there.take(address("2001:db8::1")), there.take(address("2001:db8::2")));
+        let busiest = there.busiest(10, 9);
+        assert_eq!(busiest.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [15, 2]);
+        assert_eq!(there.busiest(10, 1).len(), 1);
+        here.set_elsewhere(&busiest.into_iter().collect());
+        let taken: Vec<_> = (0..9).filter_map(|_| here.take(address("192.0.2.1"))).collect();
+        assert_eq!(taken.len(), 5);
+        assert!(here.take(address("192.0.2.2")).is_some());
+        here.set_elsewhere(&BTreeMap::new());
+        assert!(here.take(address("192.0.2.1")).is_some());
+        assert!(PerAddress::new(0).busiest(10, 9).is_empty());
     }
 
     #[test]

@@ -97,6 +97,7 @@ fn numbers(state: &AppState) -> Value {
         "malformedRequests": state.malformed(),
         "filesSeeded": state.seeder.as_ref().map_or(0, Seeder::seeded),
         "uptimeSeconds": state.clock.now().as_millis() / 1_000,
+        "cluster": state.cluster.as_ref().map(|cluster| cluster.status().to_json()),
     })
 }
 

@@ -13,6 +13,7 @@ use shared::time::Instant;
 use shared::tracker::announce::{AnnounceRequest, Event, is_seed};
 use shared::tracker::compact;
 
+use super::change::{Held, Node};
 use super::index::Keys;
 use super::peers::{Entry, Peers, Second};
 use super::sweep::second;
@@ -157,6 +158,7 @@ impl Endpoint {
 /// What is at an address.
 pub(super) trait At {
     fn ip(&self) -> IpAddr;
+    fn port(&self) -> u16;
     fn is_loopback(&self) -> bool;
 }
 
@@ -164,6 +166,10 @@ impl At for Entry<6> {
     fn ip(&self) -> IpAddr {
         let [a, b, c, d, _, _] = self.at;
         Ipv4Addr::new(a, b, c, d).into()
+    }
+
+    fn port(&self) -> u16 {
+        self.at.last_chunk().copied().map_or(0, u16::from_be_bytes)
     }
 
     fn is_loopback(&self) -> bool {
@@ -175,6 +181,10 @@ impl At for Entry<18> {
     fn ip(&self) -> IpAddr {
         let ip = self.at.first_chunk::<16>().copied().unwrap_or_default();
         Ipv6Addr::from(ip).into()
+    }
+
+    fn port(&self) -> u16 {
+        self.at.last_chunk().copied().map_or(0, u16::from_be_bytes)
     }
 
     fn is_loopback(&self) -> bool {
@@ -190,6 +200,16 @@ struct Asker<'a> {
     request: &'a AnnounceRequest,
     seed: bool,
     now: Second,
+}
+
+impl Asker<'_> {
+    const fn at(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, self.request.port)
+    }
+
+    const fn held(&self) -> Held {
+        Held { peer_id: self.request.peer_id, seed: self.seed }
+    }
 }
 
 impl Swarms {
@@ -258,10 +278,11 @@ impl Swarms {
                     torrent.v6.as_deref_mut().and_then(|peers| renew(peers, keys, rng, at, asker, expires))
                 }
             };
-            if let Some(was_seed) = known {
-                if asker.request.event == Event::Completed && asker.seed && !was_seed {
+            if let Some(was) = known {
+                if asker.request.event == Event::Completed && asker.seed && !was.1.seed {
                     torrent.completed += 1;
                 }
+                self.log.address(&torrent.info_hash, asker.at(), Some(was), Some(asker.held()));
                 return Ok(slot);
             }
         }
@@ -281,6 +302,7 @@ impl Swarms {
         self.addresses += 1;
         self.totals.address_joined();
         self.totals.networks.joined(asker.ip, &info_hash);
+        self.log.address(&info_hash, asker.at(), None, Some(asker.held()));
         Ok(slot)
     }
 
@@ -309,11 +331,11 @@ impl Swarms {
         let (keys, peer_id) = (&self.keys, asker.request.peer_id);
         let left = match asker.endpoint {
             Endpoint::V4(at) => leave(&mut torrent.v4, keys, at, peer_id),
-            Endpoint::V6(at) => {
-                torrent.v6.as_deref_mut().is_some_and(|peers| leave(peers, keys, at, peer_id))
-            }
+            Endpoint::V6(at) => torrent.v6.as_deref_mut().and_then(|peers| leave(peers, keys, at, peer_id)),
         };
-        if left {
+        if let Some((node, held)) = left {
+            let info_hash = &asker.request.info_hash;
+            self.log.address(info_hash, asker.at(), Some((node, held)), None);
             self.addresses -= 1;
             self.totals.addresses_left(1);
             self.totals.networks.left(asker.ip, &asker.request.info_hash);
@@ -321,7 +343,7 @@ impl Swarms {
         }
     }
 
-    /// Everybody who is reached at an address: which swarm, where, what it calls itself, whether it seeds, and for how many seconds
+    /// Everybody who is reached at an address and announced here: which swarm, where, what it calls itself, whether it seeds, and for how many seconds
     /// from `now` on it is a member without another announce.
     pub fn addresses(&self, now: Instant) -> impl Iterator<Item = (InfoHash, SocketAddr, PeerId, bool, u32)> {
         let now = second(now);
@@ -336,11 +358,12 @@ impl Swarms {
 }
 
 fn told<const N: usize>(entry: &Entry<N>, at: &[u8], now: Second) -> Option<(SocketAddr, PeerId, bool, u32)> {
-    let address = compact::decode_one(at)?;
+    // Those of other nodes are not this one's to tell of.
+    let address = compact::decode_one(at).filter(|_| entry.node == 0)?;
     Some((address, entry.peer_id, entry.is_seed(), entry.expires().saturating_sub(now)))
 }
 
-/// Whether it seeded before; `None` if it is no member.
+/// Whose it was before, and how; `None` if it is no member.
 fn renew<const N: usize>(
     peers: &mut Peers<N>,
     keys: &Keys,
@@ -348,17 +371,24 @@ fn renew<const N: usize>(
     at: [u8; N],
     asker: &Asker<'_>,
     expires: Second,
-) -> Option<bool> {
+) -> Option<(Node, Held)> {
     let place = peers.find(keys, &at)?;
-    let was_seed = peers.get(place)?.is_seed();
+    let was = peers.get(place)?.held();
     peers.renew(keys, rng, place, Entry::new(at, asker.request.peer_id, 0, asker.seed, expires));
-    Some(was_seed)
+    Some(was)
 }
 
-fn leave<const N: usize>(peers: &mut Peers<N>, keys: &Keys, at: [u8; N], peer_id: PeerId) -> bool {
-    let place =
-        peers.find(keys, &at).filter(|place| peers.get(*place).is_some_and(|own| own.peer_id == peer_id));
-    place.inspect(|place| peers.remove(keys, *place)).is_some()
+/// Whose it was; `None` if it stays.
+fn leave<const N: usize>(
+    peers: &mut Peers<N>,
+    keys: &Keys,
+    at: [u8; N],
+    peer_id: PeerId,
+) -> Option<(Node, Held)> {
+    let place = peers.find(keys, &at)?;
+    let was = peers.get(place).filter(|own| own.peer_id == peer_id)?.held();
+    peers.remove(keys, place);
+    Some(was)
 }
 
 /// Up to `wanted` others in all, at random. Whoever is on this host only is told only to who is too.

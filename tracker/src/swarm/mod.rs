@@ -14,6 +14,8 @@
 //! a part of the torrents and behind a lock of its own; bounds of the whole are shared among them (`totals`).
 
 pub mod address;
+pub mod change;
+mod elsewhere;
 mod histogram;
 mod index;
 mod limits;
@@ -40,6 +42,7 @@ use shared::time::Instant;
 use shared::tracker::announce::is_seed;
 use shared::tracker::ws::{Action, Announce, Event, Failure, Request, Response, ScrapeCounts};
 
+use self::change::{Log, Node, SOCKETS_MAX};
 pub use self::histogram::{BOUNDS, Histogram};
 use self::index::{Index, Keys};
 pub use self::limits::{Limits, Refusal};
@@ -55,6 +58,23 @@ use self::totals::Totals;
 /// One connection of a peer, numbered by the host. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub u64);
+
+impl SocketId {
+    /// The socket with this number of that node; of 0, this one's own.
+    pub const fn of(node: Node, number: u64) -> Self {
+        Self(((node as u64) << SOCKETS_MAX.trailing_zeros()) | (number % SOCKETS_MAX))
+    }
+
+    /// Whose socket it is; 0 is this node.
+    pub const fn node(self) -> Node {
+        (self.0 >> SOCKETS_MAX.trailing_zeros()) as Node
+    }
+
+    /// Its number there.
+    pub const fn number(self) -> u64 {
+        self.0 % SOCKETS_MAX
+    }
+}
 
 /// The family of an address. That of a socket is only counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +112,8 @@ pub struct Swarms {
     addresses: usize,
     sweep: Sweep,
     counters: Counters,
+    /// For the other nodes of a cluster.
+    log: Log,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -155,6 +177,7 @@ impl Swarms {
             addresses: 0,
             sweep: Sweep::default(),
             counters: Counters::default(),
+            log: Log::default(),
         }
     }
 
@@ -202,7 +225,11 @@ impl Swarms {
     /// Forgets members that stopped announcing and offers that nobody answered in time.
     pub fn expire(&mut self, now: Instant) {
         self.sweep_addresses(now);
-        while let Some((slot, _)) = self.members.oldest().filter(|(_, member)| member.expires <= now) {
+        while let Some((slot, member)) = self.members.oldest().filter(|(_, member)| member.expires <= now) {
+            if member.key.socket.node() != 0 {
+                self.keep_elsewhere(now, slot);
+                continue;
+            }
             self.counters.members_expired += 1;
             self.forget_member(slot);
         }
@@ -288,6 +315,7 @@ impl Swarms {
             member.expires = expires;
             if member.seed != seed {
                 let (was, place) = (core::mem::replace(&mut member.seed, seed), member.place);
+                self.log.socket(info_hash, (peer_id, socket), Some(was), Some(seed));
                 self.leave_role(torrent, place, was);
                 self.enter_role(torrent, slot, seed);
                 if let Some(torrent) = self.torrents.get_mut(torrent).filter(|_| event == Event::Completed) {
@@ -310,10 +338,8 @@ impl Swarms {
         of.members.push(slot);
         of.tally.member_joined();
         of.is_varied |= *of.first.get_or_insert(peer_id) != peer_id;
-        self.totals.member_joined();
-        let (members, keys) = (&self.members, &self.keys);
-        self.index.insert(keys.hash(&key), slot, |slot| members.get(slot).map_or(0, |m| keys.hash(&m.key)));
-        self.enter_role(torrent, slot, seed);
+        self.log.socket(info_hash, (peer_id, socket), None, Some(seed));
+        self.enter(key, slot, seed);
         Ok(slot)
     }
 
@@ -366,6 +392,14 @@ impl Swarms {
         hashes.iter().take(bound).map(|hash| (*hash, numbers(hash))).collect()
     }
 
+    /// Enters a new member where it is looked for.
+    fn enter(&mut self, key: MemberKey, slot: Slot, seed: bool) {
+        self.totals.member_joined();
+        let (members, keys) = (&self.members, &self.keys);
+        self.index.insert(keys.hash(&key), slot, |slot| members.get(slot).map_or(0, |m| keys.hash(&m.key)));
+        self.enter_role(key.torrent, slot, seed);
+    }
+
     fn find(&self, key: &MemberKey) -> Option<Slot> {
         let same = |slot| self.members.get(slot).is_some_and(|member| member.key == *key);
         self.index.find(self.keys.hash(key), same)
@@ -393,6 +427,10 @@ impl Swarms {
         let hash = self.keys.hash(&member.key);
         self.index.remove(hash, |found| found == slot);
         let Some(member) = self.members.remove(slot) else { return };
+        let MemberKey { torrent, peer_id, socket } = member.key;
+        if let Some(torrent) = self.torrents.get(torrent).filter(|_| socket.node() == 0) {
+            self.log.socket(torrent.info_hash, (peer_id, socket), Some(member.seed), None);
+        }
         self.totals.member_left();
         self.leave_role(member.key.torrent, member.place, member.seed);
         self.torrents.remove_if_empty(&self.keys, member.key.torrent);

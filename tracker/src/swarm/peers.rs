@@ -3,6 +3,7 @@
 use shared::id::PeerId;
 use shared::rng::Rng;
 
+use super::change::{Held, Node};
 use super::index::{Index, Keys};
 
 /// Swarms of up to so many are searched from end to end: it takes less time than an index, and no memory.
@@ -21,8 +22,8 @@ pub(super) type Second = u32;
 /// Set in a stamp if the member seeds; the rest is the [`Second`] at which it expires.
 const SEED: u32 = 1 << 31;
 
-/// The node of a cluster that a member announces to.
-pub(super) type Node = u16;
+/// A member that does not expire by itself: its node tells when it ends.
+pub(super) const FOREVER: Second = SEED - 1;
 
 /// A member: 32 bytes for one of IPv4, 44 for one of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,11 @@ impl<const N: usize> Entry<N> {
     pub(super) const fn new(at: [u8; N], peer_id: PeerId, node: Node, seed: bool, expires: Second) -> Self {
         let stamp = expires & !SEED | if seed { SEED } else { 0 };
         Self { at, peer_id, node, stamp }
+    }
+
+    /// Whose it is, and how it is.
+    pub(super) const fn held(&self) -> (Node, Held) {
+        (self.node, Held { peer_id: self.peer_id, seed: self.is_seed() })
     }
 
     pub(super) const fn is_seed(&self) -> bool {

@@ -87,6 +87,12 @@ impl Swarms {
             return;
         };
         self.offer_gone(&pending);
+        if pending.owner.node() != 0 {
+            // Its own node counts it.
+            answerer.into_iter().for_each(|slot| self.has_met(now, slot));
+            let response = Response::Answer { info_hash, peer_id, offer_id, answer };
+            return replies.push(Reply { to: pending.owner, response });
+        }
         if !self.sockets.contains_key(&pending.owner) {
             self.counters.answers_unexpected += 1;
             return;

@@ -1,12 +1,14 @@
 //! Members at addresses that fell silent are found by going through all, a part each second: that needs no list of them in the
 //! order in which they announced, which would be a quarter of what they take.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use shared::time::Instant;
 
 use super::Swarms;
 use super::address::At;
+use super::change::Held;
 use super::peers::{Entry, Peers, Second, Swept};
 use super::torrent::TorrentSlot;
 use super::totals::Totals;
@@ -88,11 +90,12 @@ impl Swarms {
         };
         let mut gone = 0;
         let info_hash = torrent.info_hash;
-        let (totals, counters) = (&self.totals, &mut self.counters);
-        let mut left = |ip| {
+        let (totals, counters, log) = (&self.totals, &mut self.counters, &mut self.log);
+        let mut left = |at: SocketAddr, held| {
             gone += 1;
             counters.members_expired += 1;
-            totals.networks.left(ip, &info_hash);
+            totals.networks.left(at.ip(), &info_hash);
+            log.address(&info_hash, at, Some((0, held)), None);
         };
         let looked = match self.sweep.within {
             Within::V4(from) => {
@@ -124,13 +127,13 @@ impl Swarms {
     }
 }
 
-fn expired<const N: usize>(now: Second, entry: &Entry<N>, left: &mut impl FnMut(std::net::IpAddr)) -> bool
+fn expired<const N: usize>(now: Second, entry: &Entry<N>, left: &mut impl FnMut(SocketAddr, Held)) -> bool
 where
     Entry<N>: At,
 {
     let expired = entry.expires() <= now;
     if expired {
-        left(entry.ip());
+        left(SocketAddr::new(entry.ip(), entry.port()), entry.held().1);
     }
     expired
 }

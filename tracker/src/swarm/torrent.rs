@@ -47,6 +47,10 @@ impl Roles {
         (&self.leeches, if for_seed { &[] } else { &self.seeds })
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &Slot> {
+        self.leeches.iter().chain(&self.seeds)
+    }
+
     #[cfg(test)]
     pub(super) fn role(&self, seed: bool) -> &[Slot] {
         if seed { &self.seeds } else { &self.leeches }

@@ -122,6 +122,7 @@ impl Args {
             }
             Area::Test => {
                 install_networking();
+                install_redis();
                 tests(workspace.cargo().args(["test", "--no-fail-fast"]))
             }
             Area::TestWeb => {
@@ -255,6 +256,15 @@ fn install_networking() {
     if let Err(error) = apt::install(&packages, "to compare protocols on links of our own") {
         // Those tests then say, each in a line, that they check nothing; everybody else's can run.
         shell::say(&format!("{error:#}; tests of `peer compare` that need it check nothing"));
+    }
+}
+
+/// What trackers of a cluster talk through.
+fn install_redis() {
+    let missing =
+        ["redis-server", "valkey-server"].into_iter().all(|program| shell::which(program).is_none());
+    if missing && let Err(error) = apt::install(&["redis-server"], "to test trackers that work as one") {
+        shell::say(&format!("{error:#}; tests of `tracker --cluster` check nothing"));
     }
 }
 

@@ -18,5 +18,5 @@ pub use client::{
 };
 pub use json::{Json, JsonError};
 pub use report::Report;
-pub use request::{Announce, Answer, Offer, Request, RequestError};
+pub use request::{Announce, Answer, OFFER_ID_MAX, Offer, Request, RequestError};
 pub use response::{Action, Failure, Response};

@@ -200,7 +200,12 @@ impl Peer<'_> {
                 }
                 let mut replies = Vec::new();
                 let now = self.state.clock.now();
+                let answers =
+                    if let Request::Answer(answer) = &request { Some(answer.to_peer_id) } else { None };
                 self.session.handle(now, request, &mut replies);
+                if let Some(cluster) = &self.state.cluster {
+                    replies.retain(|reply| !cluster.forwards(self.id, answers, reply));
+                }
                 self.deliver(replies)
             }
             Err(failure) => self.refuse(failure),
