@@ -1,5 +1,10 @@
 //! `cargo xtask bench`: measurements that end in a report.
 
+mod anchors;
+mod pinned;
+mod tester;
+mod tracker;
+
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
@@ -26,11 +31,16 @@ enum Bench {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Compare the tracker with others under the same load: one core for the server, one for the load tester
+    Tracker(tracker::Options),
 }
 
 impl Args {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<ExitCode> {
-        let Bench::Compare { arguments } = self.bench;
+        let arguments = match self.bench {
+            Bench::Compare { arguments } => arguments,
+            Bench::Tracker(options) => return tracker::run(workspace, &options),
+        };
         build::tracker(workspace, Flavour::Release)?;
         let peer = build::peer(workspace, Flavour::Release)?;
         let report = |name: &str| workspace.target.join(name);
