@@ -110,6 +110,41 @@ fn a_tracker_that_is_down_is_tried_again_with_growing_waits() {
 }
 
 #[test]
+fn a_tracker_that_ends_says_when_to_come_back() {
+    let share = share(200_000, 3);
+    for (seconds, reason) in [(0, "reconnect in 0 s"), (7, "reconnect in 7 s"), (300, "reconnect in 4000 s")]
+    {
+        let mut world = World::new(Net::default());
+        let host = world.host();
+        world.leech(host, &share);
+        world.run(2_000);
+        let ended = world.now;
+        world.tracker_ends(true, reason);
+        world.run(200);
+        world.tracker_down(false);
+        world.run(310_000);
+        let &[(_, _), (again, _)] = &world.hosts[host].connects[..] else {
+            panic!("{:?}", world.hosts[host].connects);
+        };
+        let waited = again.saturating_since(ended).as_millis() as u64;
+        assert!((seconds * 1_000..=seconds * 1_000 + 1_010).contains(&waited), "{reason}: {waited} ms");
+    }
+}
+
+#[test]
+fn a_tracker_that_is_not_back_when_it_said_is_tried_again_soon() {
+    let share = share(200_000, 3);
+    let mut world = World::new(Net::default());
+    let host = world.host();
+    world.leech(host, &share);
+    world.run(2_000);
+    world.tracker_ends(true, "reconnect in 5 s");
+    world.run(11_000);
+    // After five or six seconds, one more, and two more.
+    assert!((3..=4).contains(&world.hosts[host].connects.len()), "{:?}", world.hosts[host].connects);
+}
+
+#[test]
 fn all_torrents_announce_again_after_a_reconnect() {
     let shares: Vec<Share> = (0..3).map(|seed| share(100_000, 10 + seed)).collect();
     let mut world = World::new(Net::default());

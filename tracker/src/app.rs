@@ -26,6 +26,7 @@ const WRITE_BUFFER: usize = 16 * 1024;
 pub(crate) fn app(state: Arc<AppState>) -> Router {
     Router::new()
         .route("/health", get(routes::health::health))
+        .route("/readyz", get(routes::health::health))
         .route("/config.json", get(routes::config::config))
         .route("/stats.json", get(routes::stats::json))
         .route("/stats", get(routes::stats::page))
@@ -90,7 +91,8 @@ async fn websocket(state: Arc<AppState>, request: Request) -> Response {
         Err(rejection) => return rejection.into_response(),
     };
     if state.shutdown.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response();
+        let wait = [(header::RETRY_AFTER, state.drain.back_in().to_string())];
+        return (StatusCode::SERVICE_UNAVAILABLE, wait, "shutting down\n").into_response();
     }
     let Some(of_address) = state.sockets.take(remote.ip()) else {
         info!(%remote, "too many WebSockets of this address; raise --sockets-per-address if many peers share it");

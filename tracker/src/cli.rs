@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Parser, Subcommand};
@@ -12,6 +13,7 @@ use crate::account::command::AccountCommand;
 use crate::cluster::options::{ClusterArgs, ClusterError};
 use crate::config::{CertificateSource, Config, FurtherPort, NetLimits, SeedConfig, TlsConfig};
 use crate::frontend::Strictness;
+use crate::drain::DrainArgs;
 use crate::stun::StunArgs;
 use crate::swarm::Limits;
 
@@ -56,6 +58,9 @@ pub struct Args {
 
     #[command(flatten)]
     pub cluster: ClusterArgs,
+
+    #[command(flatten)]
+    pub drain: DrainArgs,
 
     /// Open no TLS port.
     #[arg(long, conflicts_with_all = ["listen_tls", "listen_tls_http1", "cert"], env = "PIECEMEAL_NO_TLS", value_parser = BoolishValueParser::new())]
@@ -221,7 +226,7 @@ impl Args {
                 Some(CertificateSource::Generated { data, names: self.names })
             }
         };
-        let interval = std::time::Duration::from_secs(u64::from(self.interval));
+        let interval = Duration::from_secs(u64::from(self.interval));
         Ok(Config {
             listen: self.listen,
             tls: source.map(|source| TlsConfig {
@@ -253,6 +258,8 @@ impl Args {
                 connections: self.max_connections.max(1),
                 sockets_per_address: self.sockets_per_address,
                 requests_per_second: self.requests_per_address,
+                drain_timeout: Duration::from_secs(self.drain.drain_timeout),
+                drain_delay: Duration::from_secs(self.drain.drain_delay),
                 silent_timeout: (interval * 5).max(NetLimits::default().silent_timeout),
                 ..NetLimits::default()
             },

@@ -161,6 +161,8 @@ pub struct NetLimits {
     pub silent_timeout: Duration,
     /// On shutdown, connections get this long to finish.
     pub drain_timeout: Duration,
+    /// Before that, everything goes on for this long, but for `/health`.
+    pub drain_delay: Duration,
 }
 
 impl Default for NetLimits {
@@ -182,6 +184,7 @@ impl Default for NetLimits {
             idle_timeout: Duration::from_secs(90),
             silent_timeout: Duration::from_secs(600),
             drain_timeout: Duration::from_secs(10),
+            drain_delay: Duration::ZERO,
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod cluster;
 mod compare;
 pub mod config;
+pub mod drain;
 pub mod error;
 mod files;
 mod frontend;
@@ -57,9 +58,6 @@ use self::tls::Tls;
 
 /// Files that are open besides connections: listeners, logs, files being served.
 const OPEN_FILES_RESERVE: u64 = 128;
-
-/// How long the tracker's own peer may take to end.
-const GOODBYE_WITHIN: Duration = Duration::from_secs(3);
 
 /// How often swarms are looked through for silent members, a part of them each time.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -186,40 +184,32 @@ impl Running {
     pub async fn until(self, ended: impl Future<Output = ()>) -> bool {
         let Self { clear, udp, stun, tls, tls_http1, state, .. } = self;
         let (tasks, shutdown) = (state.tasks.clone(), state.shutdown.clone());
-        let shared =
-            Shared::new(app::app(state.clone()), state.config.net.clone(), tasks.clone(), shutdown.clone());
-        let shared = Arc::new(shared);
-        tasks.spawn(listener::accept(clear, None, shared.clone()));
+        let (loops, ended_token) = (TaskTracker::new(), state.drain.ended().clone());
+        let shared = Arc::new(Shared::new(
+            app::app(state.clone()),
+            state.config.net.clone(),
+            tasks.clone(),
+            (shutdown.clone(), ended_token),
+        ));
+        loops.spawn(listener::accept(clear, None, shared.clone()));
         if let Some((listener, tls)) = tls {
-            tasks.spawn(listener::accept(listener, Some(tls.acceptor), shared.clone()));
+            loops.spawn(listener::accept(listener, Some(tls.acceptor), shared.clone()));
             if let Some(listener) = tls_http1 {
-                tasks.spawn(listener::accept(listener, Some(tls.http1), shared.clone()));
+                loops.spawn(listener::accept(listener, Some(tls.http1), shared.clone()));
             }
         }
         if let Some(socket) = udp {
-            tasks.spawn(frontend::udp::serve(socket, state.clone()));
+            loops.spawn(frontend::udp::serve(socket, state.clone()));
         }
         tasks.spawn(cluster::serve(state.clone()));
         if let Some(socket) = stun {
-            tasks.spawn(stun::serve(socket, state.clone()));
+            loops.spawn(stun::serve(socket, state.clone()));
         }
         tasks.spawn(expire(state.clone()));
         tasks.spawn(seed::keep(state.clone()));
         tasks.spawn(account::watch(state.clone()));
         ended.await;
-        if let Some(seeder) = &state.seeder {
-            // While there is a tracker to say goodbye to.
-            let _ = tokio::time::timeout(GOODBYE_WITHIN, seeder.shutdown()).await;
-        }
-        let drain_timeout = state.config.net.drain_timeout;
-        info!(seconds = drain_timeout.as_secs(), "shutting down: waiting for connections to finish");
-        shutdown.cancel();
-        tasks.close();
-        let drained = tokio::time::timeout(drain_timeout, tasks.wait()).await.is_ok();
-        if !drained {
-            warn!(connections = tasks.len(), "some connections did not finish in time");
-        }
-        drained
+        drain::run(&state, &loops).await
     }
 }
 

@@ -15,6 +15,7 @@ use crate::account::Accounts;
 use crate::cluster::Cluster;
 use crate::compare::Transfers;
 use crate::config::{Config, FurtherPort};
+use crate::drain::Drain;
 use crate::files::Files;
 use crate::frontend::ws::outbox::Outboxes;
 use crate::frontend::{Gate, Messages, Traffic};
@@ -62,6 +63,8 @@ pub(crate) struct AppState {
     pub(crate) certificate_generated: bool,
     /// Cancelled when the tracker is to end.
     pub(crate) shutdown: CancellationToken,
+    /// What comes before and after that.
+    pub(crate) drain: Drain,
     /// Connections and sockets; all are waited for at the end.
     pub(crate) tasks: TaskTracker,
     socket_number: AtomicU64,
@@ -143,6 +146,7 @@ impl AppState {
             fingerprint,
             certificate_generated,
             shutdown,
+            drain: Drain::default(),
             tasks,
             socket_number: AtomicU64::new(1),
             malformed: AtomicU64::new(0),

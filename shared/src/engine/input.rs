@@ -68,7 +68,8 @@ pub enum Input {
     TrackerClosed {
         /// Which.
         tracker: TrackerId,
-        /// In the host's words; may be empty.
+        /// That of its close frame, or in the host's words; may be empty. A tracker that ends says in it when to come back:
+        /// see [`crate::tracker::ws::reconnect`].
         reason: String,
     },
     /// An effect ended.

@@ -5,7 +5,7 @@ use crate::id::{InfoHash, TrackerId};
 use crate::limits;
 use crate::time::Instant;
 use crate::torrent::{Job, Torrent};
-use crate::tracker::ws::{Action, ServerMessage};
+use crate::tracker::ws::{Action, ServerMessage, reconnect};
 
 impl Engine {
     pub(super) fn tracker_opened(&mut self, tracker: TrackerId) {
@@ -16,8 +16,8 @@ impl Engine {
         }
     }
 
-    pub(super) fn tracker_closed(&mut self, tracker: TrackerId) {
-        if self.trackers.closed(tracker, self.ctx.now) {
+    pub(super) fn tracker_closed(&mut self, tracker: TrackerId, reason: &str) {
+        if self.trackers.closed(tracker, self.ctx.now, reconnect::wait(reason)) {
             for info_hash in self.torrents_of(tracker) {
                 self.with(info_hash, |torrent, _| torrent.tracker_closed(tracker));
             }
@@ -29,7 +29,7 @@ impl Engine {
     pub(super) fn tracker_silent(&mut self, tracker: TrackerId, since: Instant) {
         if self.trackers.is_silent(tracker, since) {
             self.ctx.actions.push_back(crate::torrent::Action::Disconnect(tracker));
-            self.tracker_closed(tracker);
+            self.tracker_closed(tracker, "");
         }
     }
 

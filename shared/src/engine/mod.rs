@@ -143,7 +143,7 @@ impl Engine {
             }
             Input::TrackerOpened(tracker) => self.tracker_opened(tracker),
             Input::TrackerMessage { tracker, text } => self.tracker_message(tracker, &text),
-            Input::TrackerClosed { tracker, reason: _ } => self.tracker_closed(tracker),
+            Input::TrackerClosed { tracker, reason } => self.tracker_closed(tracker, &reason),
             Input::EffectDone { id, result } => {
                 if let Some((info_hash, job)) = self.ctx.take_job(id) {
                     self.hear_tracker(job, &result);

@@ -13,6 +13,9 @@ const BACKOFF_MIN: Duration = Duration::from_secs(1);
 /// Longest wait until the next attempt.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
+/// A tracker that ends tells whole seconds only: this much more or less keeps those of one second apart.
+const ASKED_SPREAD_MS: u64 = 1_000;
+
 /// The trackers, one for each URL, however many torrents name it, and the sockets to those that have one.
 #[derive(Debug)]
 pub(super) struct Trackers {
@@ -184,11 +187,17 @@ impl Trackers {
         new
     }
 
-    /// A socket closed or could not be opened; answers whether it was needed.
-    pub(super) fn closed(&mut self, id: TrackerId, now: Instant) -> bool {
+    /// A socket closed or could not be opened; answers whether it was needed. `asked` is for how long an open one asked to be
+    /// left alone.
+    pub(super) fn closed(&mut self, id: TrackerId, now: Instant, asked: Option<Duration>) -> bool {
         let Some(tracker) = self.by_id.get_mut(&id) else { return false };
         if !matches!(tracker.socket, Socket::Connecting | Socket::Open) {
             return false;
+        }
+        if let Some(asked) = asked.filter(|_| tracker.socket == Socket::Open) {
+            let spread = Duration::from_millis(self.rng.below(ASKED_SPREAD_MS));
+            (tracker.failures, tracker.socket) = (0, Socket::Waiting(now + asked + spread));
+            return true;
         }
         let wait = (BACKOFF_MIN * 2_u32.pow(tracker.failures.min(6))).min(BACKOFF_MAX);
         tracker.failures += 1;

@@ -339,12 +339,18 @@ impl World {
 
     /// The tracker goes away: every socket closes.
     pub fn tracker_down(&mut self, down: bool) {
+        self.tracker_ends(down, "");
+    }
+
+    /// The tracker goes away, or comes back; its close frames have this reason.
+    pub fn tracker_ends(&mut self, down: bool, reason: &str) {
         self.tracker.down = down;
         if down {
             self.tracker.swarms.clear();
             for host in 0..self.hosts.len() {
                 for tracker in std::mem::take(&mut self.hosts[host].sockets).into_keys() {
-                    self.later(host, Duration::ZERO, Input::TrackerClosed { tracker, reason: String::new() });
+                    let input = Input::TrackerClosed { tracker, reason: reason.to_owned() };
+                    self.later(host, Duration::ZERO, input);
                 }
             }
         }

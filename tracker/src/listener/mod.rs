@@ -23,7 +23,7 @@ use hyper_util::server::conn::auto::Builder;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -40,6 +40,9 @@ use crate::error::StartError;
 
 /// After the system refused to accept (no more open files), wait before asking again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Who connects while others are finishing has this long for a first request, most likely about `/health`.
+const LATE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Connections that the system may hold until they are accepted. A classroom opens the page at the same moment.
 const BACKLOG: i32 = 1_024;
@@ -58,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) places: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
     pub(crate) shutdown: CancellationToken,
+    /// Nothing is accepted any more.
+    pub(crate) ended: CancellationToken,
     builder: Builder<TokioExecutor>,
 }
 
@@ -66,7 +71,7 @@ impl Shared {
         app: Router,
         limits: NetLimits,
         tasks: TaskTracker,
-        shutdown: CancellationToken,
+        (shutdown, ended): (CancellationToken, CancellationToken),
     ) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
         builder
@@ -82,7 +87,13 @@ impl Shared {
             .keep_alive_interval(Some(limits.ping_interval))
             .keep_alive_timeout(limits.idle_timeout);
         let places = Arc::new(Semaphore::new(limits.connections));
-        Self { app, limits, places, tasks, shutdown, builder }
+        Self { app, limits, places, tasks, shutdown, ended, builder }
+    }
+
+    /// Whether a connection comes while others are finishing, and how long it has for its first request.
+    fn patience(&self) -> (bool, Duration) {
+        let late = self.shutdown.is_cancelled();
+        (late, if late { LATE_WITHIN } else { self.limits.header_timeout })
     }
 }
 
@@ -118,16 +129,16 @@ pub(crate) fn bind_all(port: u16, option: &'static str) -> Result<TcpListener, S
     }
 }
 
-/// Accepts connections until the shutdown.
+/// Accepts connections until the end: while others finish, who asks is told that the tracker is not ready.
 pub(crate) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     loop {
         let place = tokio::select! {
-            () = shared.shutdown.cancelled() => return,
+            () = shared.ended.cancelled() => return,
             place = shared.places.clone().acquire_owned() => place,
         };
         let Ok(place) = place else { return };
         let accepted = tokio::select! {
-            () = shared.shutdown.cancelled() => return,
+            () = shared.ended.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -169,9 +180,10 @@ async fn serve_stream(
         let connection = Connection::new(ends, None, below.clone(), below);
         return serve(stream, Arc::new(connection), &shared, place).await;
     };
+    let (late, patience) = shared.patience();
     let shaken = tokio::select! {
-        () = shared.shutdown.cancelled() => return,
-        shaken = timeout(shared.limits.header_timeout, tls.accept(stream)) => shaken,
+        () = shared.shutdown.cancelled(), if !late => return,
+        shaken = timeout(patience, tls.accept(stream)) => shaken,
     };
     match shaken {
         Ok(Ok(stream)) => {
@@ -198,11 +210,12 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let remote = facts.remote;
-    let asked = Arc::new(AtomicBool::new(false));
+    let asked = Arc::new((AtomicBool::new(false), Notify::new()));
     let service = {
         let (app, asked) = (shared.app.clone(), asked.clone());
         hyper::service::service_fn(move |request: Request<Incoming>| {
-            asked.store(true, Ordering::Relaxed);
+            asked.0.store(true, Ordering::Relaxed);
+            asked.1.notify_one();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(remote));
             request.extensions_mut().insert(place.clone());
@@ -213,7 +226,8 @@ where
         })
     };
     let mut connection = pin!(shared.builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    let mut first_request = pin!(sleep(shared.limits.header_timeout));
+    let (late, patience) = shared.patience();
+    let mut first_request = pin!(sleep(patience));
     let (mut waiting, mut draining) = (true, false);
     loop {
         tokio::select! {
@@ -226,12 +240,17 @@ where
             // hyper bounds the time for each head, but not for the choice between the two versions.
             () = &mut first_request, if waiting => {
                 waiting = false;
-                if !asked.load(Ordering::Relaxed) {
+                if !asked.0.load(Ordering::Relaxed) {
                     debug!(%remote, "no request in time");
                     return;
                 }
             }
-            () = shared.shutdown.cancelled(), if !draining => {
+            () = shared.shutdown.cancelled(), if !draining && !late => {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            // It has one request.
+            () = asked.1.notified(), if !draining && late => {
                 draining = true;
                 connection.as_mut().graceful_shutdown();
             }

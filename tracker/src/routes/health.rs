@@ -1,4 +1,4 @@
-//! `/health`: whether the tracker takes requests.
+//! `/health` and `/readyz`: whether the tracker takes requests.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use http::StatusCode;
 
 use crate::state::AppState;
 
-/// `200 ok`, or `503 shutting down` while connections are drained, so that nobody new is sent here.
+/// `200 ok`, or `503 shutting down` as soon as the tracker was asked to end, so that nobody new is sent here.
 pub(crate) async fn health(State(state): State<Arc<AppState>>) -> (StatusCode, &'static str) {
-    if state.shutdown.is_cancelled() {
+    if state.drain.is_leaving() {
         (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n")
     } else {
         (StatusCode::OK, "ok\n")

@@ -36,7 +36,7 @@ pub(crate) async fn serve(socket: UdpSocket, state: Arc<AppState>) {
     let mut reply = Vec::new();
     loop {
         let received = tokio::select! {
-            () = state.shutdown.cancelled() => return,
+            () = state.drain.ended().cancelled() => return,
             received = socket.recv_from(&mut datagram) => received,
         };
         match received {

@@ -7,6 +7,7 @@ mod announce;
 mod compare;
 mod conformance;
 mod connections;
+mod drain;
 mod files;
 mod http_announce;
 mod page;

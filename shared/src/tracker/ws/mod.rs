@@ -8,6 +8,7 @@ pub mod binary;
 pub mod client;
 pub mod json;
 pub mod report;
+pub mod reconnect;
 pub mod request;
 pub mod response;
 

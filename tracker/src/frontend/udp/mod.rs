@@ -84,7 +84,7 @@ pub(crate) async fn serve(socket: UdpSocket, state: Arc<AppState>) {
     let mut datagram = vec![0; DATAGRAM_MAX];
     loop {
         let readable = tokio::select! {
-            () = state.shutdown.cancelled() => return,
+            () = state.drain.ended().cancelled() => return,
             readable = socket.readable() => readable,
         };
         if let Err(error) = readable.and_then(|()| server.answer_batch(&socket, &mut datagram)) {

@@ -34,6 +34,8 @@ enum End {
     Gone,
     /// The peer closes it, and waits for our word.
     Closed,
+    /// The tracker ends.
+    Leave,
     /// We close it.
     Close { code: u16, reason: &'static str },
 }
@@ -60,7 +62,12 @@ pub(crate) async fn serve(
         // The answer to its close frame is queued by reading it, and written by reading on (RFC 6455, 5.5.1).
         let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = socket.next().await {} }).await;
     }
-    if let End::Close { code, reason } = end {
+    let close = match end {
+        End::Close { code, reason } => Some((code, reason.to_owned())),
+        End::Leave => Some((close_code::AWAY, state.drain.goodbye())),
+        End::Gone | End::Closed => None,
+    };
+    if let Some((code, reason)) = close {
         if code != close_code::AWAY {
             info!(socket = id.0, %remote, code, reason, "closing a peer's socket");
         }
@@ -119,9 +126,7 @@ impl Peer<'_> {
             let paused = read_from > Instant::now();
             tokio::select! {
                 biased;
-                () = self.state.shutdown.cancelled() => {
-                    return End::Close { code: close_code::AWAY, reason: "the tracker is shutting down" };
-                }
+                () = self.state.shutdown.cancelled() => return End::Leave,
                 waiting = self.outbox.take() => match waiting {
                     Waiting::Overflow => {
                         return End::Close { code: close_code::POLICY, reason: "reads too slowly" };
@@ -258,9 +263,7 @@ impl Peer<'_> {
                 Err(_) => slow(),
             },
             () = self.outbox.overflow() => slow(),
-            () = self.state.shutdown.cancelled() => {
-                Err(End::Close { code: close_code::AWAY, reason: "the tracker is shutting down" })
-            }
+            () = self.state.shutdown.cancelled() => Err(End::Leave),
         }
     }
 }
