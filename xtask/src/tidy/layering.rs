@@ -19,18 +19,19 @@ const LAYERS: [&[&str]; 8] = [
 const ABOVE: [&str; 2] = ["lib", "fuzz"];
 
 /// The crates of the workspace, and which of them each may depend on.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("shared/Cargo.toml", &[]),
     ("web/Cargo.toml", &["shared"]),
     ("peer/Cargo.toml", &["shared"]),
     ("tracker/Cargo.toml", &["shared", "peer"]),
     ("xtask/Cargo.toml", &[]),
     ("tests/sim/Cargo.toml", &["shared", "tracker", "peer"]),
+    ("tests/load/Cargo.toml", &["shared"]),
     ("tests/e2e/Cargo.toml", &["shared", "tracker", "peer", "web", "sim"]),
     ("tests/fuzz/Cargo.toml", &["shared", "tracker", "peer", "sim"]),
 ];
 
-const OWN: [&str; 8] = ["shared", "web", "peer", "tracker", "xtask", "sim", "e2e", "fuzz"];
+const OWN: [&str; 9] = ["shared", "web", "peer", "tracker", "xtask", "sim", "load", "e2e", "fuzz"];
 
 /// In `shared`, nothing uses what stands above it or beside it.
 pub(crate) fn modules(tree: &Tree) -> Vec<Violation> {
