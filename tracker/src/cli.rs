@@ -14,8 +14,10 @@ use crate::cluster::options::{ClusterArgs, ClusterError};
 use crate::config::{CertificateSource, Config, FurtherPort, NetLimits, SeedConfig, TlsConfig};
 use crate::frontend::Strictness;
 use crate::drain::DrainArgs;
+use crate::lan;
 use crate::stun::StunArgs;
 use crate::swarm::Limits;
+use crate::turn::TurnArgs;
 
 /// The WebRTC library tells of every socket and candidate. Targets are prefixes: `rtc` is all of its crates, `rtc_ice` too.
 const LOG: &str = "info,webrtc=error,rtc=error";
@@ -58,6 +60,9 @@ pub struct Args {
 
     #[command(flatten)]
     pub cluster: ClusterArgs,
+
+    #[command(flatten)]
+    pub turn: TurnArgs,
 
     #[command(flatten)]
     pub drain: DrainArgs,
@@ -238,6 +243,7 @@ impl Args {
             stun: self.stun.listen_stun,
             strictness: self.strictness,
             cluster: self.cluster.into_config()?,
+            turn: self.turn.config(|| lan::addresses().into_iter().find(IpAddr::is_ipv4)),
             lan: self.lan,
             files: self.files,
             seed,

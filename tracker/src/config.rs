@@ -8,6 +8,7 @@ use crate::account::AccountsConfig;
 use crate::cluster::options::ClusterConfig;
 pub use crate::frontend::{Strictness, Unproven};
 use crate::swarm::Limits;
+use crate::turn::TurnConfig;
 
 /// Everything that a tracker needs to know at its start.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Config {
     pub strictness: Strictness,
     /// The cluster of trackers that it is one of.
     pub cluster: Option<ClusterConfig>,
+    /// A relay for peers that cannot meet otherwise.
+    pub turn: Option<TurnConfig>,
     /// Listen on all addresses, whatever `listen` names; the ports stay.
     pub lan: bool,
     /// Directory that is served under `/files/`.
@@ -199,6 +202,7 @@ impl Default for Config {
             stun: FurtherPort::Auto,
             strictness: Strictness::default(),
             cluster: None,
+            turn: None,
             lan: false,
             files: None,
             seed: None,

@@ -19,6 +19,7 @@ mod html;
 pub mod lan;
 mod listener;
 mod media_type;
+mod open_files;
 mod page;
 mod policy;
 mod publication;
@@ -31,6 +32,7 @@ mod store;
 pub mod stun;
 pub mod swarm;
 pub mod tls;
+pub mod turn;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -38,7 +40,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::crypto::aws_lc_rs;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::CancellationToken;
@@ -56,9 +57,6 @@ use self::seed::Seeder;
 use self::state::{AppState, Parts, Ports};
 use self::tls::Tls;
 
-/// Files that are open besides connections: listeners, logs, files being served.
-const OPEN_FILES_RESERVE: u64 = 128;
-
 /// How often swarms are looked through for silent members, a part of them each time.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -68,6 +66,7 @@ pub struct Running {
     clear: TcpListener,
     udp: Option<UdpSocket>,
     stun: Option<UdpSocket>,
+    turn: Option<UdpSocket>,
     tls: Option<(TcpListener, Tls)>,
     tls_http1: Option<TcpListener>,
     state: Arc<AppState>,
@@ -79,7 +78,8 @@ pub struct Running {
 ///
 /// [`StartError`], whose text says what to do.
 pub async fn start(mut config: Config) -> Result<Running, StartError> {
-    config.net.connections = fit_open_files(config.net.connections);
+    config.net.connections =
+        open_files::fit(config.net.connections, config.turn.as_ref().map_or(0, |turn| turn.allocations));
     let files = config.files.as_deref();
     let files = files.map(|directory| Files::new(directory, &private_paths(&config))).transpose()?;
     if let Some(path) = config.page.clone() {
@@ -95,9 +95,17 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
     let udp = open_udp(&config, address)?;
     let udp_address = udp.as_ref().and_then(|socket| socket.local_addr().ok());
     let stun = stun::open(&config)?;
+    let turn = turn::open(&config)?;
+    let turn_address = turn.as_ref().and_then(|socket| socket.local_addr().ok());
     let stun_address = stun.as_ref().and_then(|socket| socket.local_addr().ok());
-    let mut ports =
-        Ports { clear: address, tls: None, tls_http1: None, udp: udp_address, stun: stun_address };
+    let mut ports = Ports {
+        clear: address,
+        tls: None,
+        tls_http1: None,
+        udp: udp_address,
+        stun: stun_address,
+        turn: turn_address,
+    };
     let (mut tls, mut tls_http1) = (None, None);
     if let Some(TlsConfig { listen, http1, source }) = &config.tls {
         let listener = open(*listen, config.lan, "--listen-tls")?;
@@ -114,8 +122,10 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
         }
         _ => None,
     };
-    let mut seed = [0; 32];
-    aws_lc_rs::default_provider().secure_random.fill(&mut seed).map_err(|_| StartError::Random)?;
+    let (mut seed, mut secret) = ([0; 32], [0; 32]);
+    for bytes in [&mut seed, &mut secret] {
+        aws_lc_rs::default_provider().secure_random.fill(bytes).map_err(|_| StartError::Random)?;
+    }
     let parts = Parts {
         page,
         files,
@@ -126,11 +136,12 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
         certificate_generated: tls.as_ref().is_some_and(|(_, tls)| tls.generated),
         seed,
         cluster: config.cluster.clone().map(Cluster::new).transpose()?,
+        secret,
         shutdown: CancellationToken::new(),
         tasks: TaskTracker::new(),
     };
     let state = Arc::new(AppState::new(config, parts));
-    Ok(Running { address, clear, udp, stun, tls, tls_http1, state })
+    Ok(Running { address, clear, udp, stun, turn, tls, tls_http1, state })
 }
 
 impl Running {
@@ -159,6 +170,11 @@ impl Running {
         self.state.stun_address()
     }
 
+    /// Where peers that cannot meet otherwise are relayed, if they are.
+    pub fn turn_address(&self) -> Option<SocketAddr> {
+        self.state.ports.turn
+    }
+
     /// Where the tracker's own peer takes TCP connections.
     pub fn peers_address(&self) -> Option<SocketAddr> {
         self.state.seeder.as_ref().map(Seeder::listen)
@@ -182,7 +198,7 @@ impl Running {
     /// Serves until `ended` is ready, then lets connections finish: WebSockets get a close frame, requests their
     /// response. Returns whether all of them finished in time.
     pub async fn until(self, ended: impl Future<Output = ()>) -> bool {
-        let Self { clear, udp, stun, tls, tls_http1, state, .. } = self;
+        let Self { clear, udp, stun, turn, tls, tls_http1, state, .. } = self;
         let (tasks, shutdown) = (state.tasks.clone(), state.shutdown.clone());
         let (loops, ended_token) = (TaskTracker::new(), state.drain.ended().clone());
         let shared = Arc::new(Shared::new(
@@ -204,6 +220,9 @@ impl Running {
         tasks.spawn(cluster::serve(state.clone()));
         if let Some(socket) = stun {
             loops.spawn(stun::serve(socket, state.clone()));
+        }
+        if let Some(socket) = turn {
+            loops.spawn(turn::serve(socket, state.clone()));
         }
         tasks.spawn(expire(state.clone()));
         tasks.spawn(seed::keep(state.clone()));
@@ -300,24 +319,4 @@ fn own_names(config: &Config) -> Vec<String> {
         }
     }
     names.into_iter().collect()
-}
-
-/// Raises the limit on open files as far as it goes, and lowers the number of connections to what it allows.
-fn fit_open_files(connections: usize) -> usize {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let wanted = connections as u64 + OPEN_FILES_RESERVE;
-    let Some(now) = current.filter(|current| *current < wanted) else { return connections };
-    let raised = maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    let allowed = match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }) {
-        Ok(()) => raised,
-        Err(_) => now,
-    };
-    let fitting = usize::try_from(allowed.saturating_sub(OPEN_FILES_RESERVE)).unwrap_or(connections).max(1);
-    if fitting < connections {
-        warn!(
-            connections = fitting,
-            "the limit on open files allows fewer connections than configured; raise it with ulimit -n"
-        );
-    }
-    fitting.min(connections)
 }

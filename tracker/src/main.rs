@@ -106,6 +106,9 @@ fn announcement(running: &Running, lan: bool) -> String {
     if let Some(address) = running.stun_address() {
         line("STUN", &format!("at UDP port {}, named to the page", address.port()));
     }
+    if let Some(address) = running.turn_address() {
+        line("relay (TURN)", &format!("at UDP port {}, named to the page", address.port()));
+    }
     if let Some(address) = running.peers_address() {
         line("seeding", &format!("the published files, to peers at TCP port {} too", address.port()));
     }

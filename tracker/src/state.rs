@@ -27,6 +27,7 @@ use crate::store::Store;
 use crate::stun::Stun;
 use crate::swarm::address::{Found, Met, Reach};
 use crate::swarm::{Refusal, SocketId, Stats};
+use crate::turn::Turn;
 
 /// State of a running tracker.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub(crate) struct AppState {
     pub(crate) stun: Stun,
     /// This tracker's part in a cluster.
     pub(crate) cluster: Option<Cluster>,
+    /// The relay, if there is one.
+    pub(crate) turn: Option<Turn>,
     pub(crate) page: Page,
     pub(crate) files: Option<Files>,
     /// Private mode: who may what.
@@ -82,6 +85,8 @@ pub(crate) struct Ports {
     pub(crate) udp: Option<SocketAddr>,
     /// STUN's own port.
     pub(crate) stun: Option<SocketAddr>,
+    /// Where peers are relayed.
+    pub(crate) turn: Option<SocketAddr>,
 }
 
 /// Numbers, when they were counted, and how long that took.
@@ -106,6 +111,8 @@ pub(crate) struct Parts {
     pub(crate) certificate_generated: bool,
     pub(crate) seed: [u8; 32],
     pub(crate) cluster: Option<Cluster>,
+    /// Signs the passwords of those who are relayed.
+    pub(crate) secret: [u8; 32],
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: TaskTracker,
 }
@@ -122,6 +129,7 @@ impl AppState {
             certificate_generated,
             seed,
             cluster,
+            secret,
             shutdown,
             tasks,
         } = parts;
@@ -136,6 +144,11 @@ impl AppState {
             traffic: Traffic::default(),
             stun: Stun::new(config.stun, &config.net),
             cluster,
+            turn: config
+                .turn
+                .as_ref()
+                .zip(ports.turn)
+                .map(|(turn, listen)| Turn::new(turn, listen, &secret, &config.net)),
             page,
             files,
             accounts,

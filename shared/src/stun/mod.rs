@@ -1,8 +1,10 @@
-//! STUN messages (RFC 8489): what a browser asks to learn its public address.
+//! STUN messages (RFC 8489): what a browser asks to learn its public address; and those of TURN (RFC 8656), by which it asks
+//! for one to be relayed from.
 //!
 //! Pure: bytes in, bytes out. [`is_stun`] tells such a datagram from one of a tracker's (BEP 15), which may come to the
 //! same port; [`answer_binding`] is the whole of a server that only tells where a request came from.
 
+mod channel;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -10,6 +12,7 @@ mod write;
 
 use core::net::SocketAddr;
 
+pub use self::channel::{CHANNELS, channel_data, put_channel_data};
 pub use self::read::{Attribute, Attributes, Message, StunError};
 pub use self::write::Writer;
 
@@ -25,6 +28,22 @@ const FINGERPRINT_MASK: u32 = 0x5354_554E;
 /// The method that asks for an address.
 pub const BINDING: u16 = 0x001;
 
+/// The methods of TURN (RFC 8656, 17).
+pub mod method {
+    /// Asks for an address to be relayed from.
+    pub const ALLOCATE: u16 = 0x003;
+    /// Keeps it, or gives it back.
+    pub const REFRESH: u16 = 0x004;
+    /// Bytes to a peer.
+    pub const SEND: u16 = 0x006;
+    /// Bytes from a peer.
+    pub const DATA: u16 = 0x007;
+    /// Lets a peer send.
+    pub const CREATE_PERMISSION: u16 = 0x008;
+    /// Gives a peer a number, for shorter heads.
+    pub const CHANNEL_BIND: u16 = 0x009;
+}
+
 /// Kinds of attributes; those below 0x8000 must be understood by who receives them.
 pub mod attribute {
     /// Who asks.
@@ -35,6 +54,20 @@ pub mod attribute {
     pub const ERROR_CODE: u16 = 0x0009;
     /// Kinds that were not understood.
     pub const UNKNOWN_ATTRIBUTES: u16 = 0x000A;
+    /// Number of a channel.
+    pub const CHANNEL_NUMBER: u16 = 0x000C;
+    /// Seconds.
+    pub const LIFETIME: u16 = 0x000D;
+    /// A peer's address.
+    pub const XOR_PEER_ADDRESS: u16 = 0x0012;
+    /// Bytes to or from a peer.
+    pub const DATA: u16 = 0x0013;
+    /// The address that is relayed from.
+    pub const XOR_RELAYED_ADDRESS: u16 = 0x0016;
+    /// The family it is to have.
+    pub const REQUESTED_ADDRESS_FAMILY: u16 = 0x0017;
+    /// The protocol to peers.
+    pub const REQUESTED_TRANSPORT: u16 = 0x0019;
     /// For which accounts a name is good.
     pub const REALM: u16 = 0x0014;
     /// What shows that a request is no old one.

@@ -127,9 +127,24 @@ impl<'a> Message<'a> {
         self.attributes().find(|attribute| attribute.kind == kind)
     }
 
-    /// The address in the first attribute of a kind (RFC 8489, 14.2).
+    /// The address in the first attribute of a kind.
     pub fn address(&self, kind: u16) -> Option<SocketAddr> {
-        let value = self.attribute(kind)?.value;
+        self.address_in(&self.attribute(kind)?)
+    }
+
+    /// What [`super::Writer::integrity`] was given, and what it made of that.
+    pub fn integrity(&self) -> Option<(Vec<u8>, [u8; 20])> {
+        let attribute = self.attribute(attribute::MESSAGE_INTEGRITY)?;
+        let mut covered = self.bytes[..attribute.at].to_vec();
+        // The length is that of a message which ends with this attribute, whatever follows.
+        let length = (attribute.at + 24 - HEADER) as u16;
+        covered[2..4].copy_from_slice(&length.to_be_bytes());
+        Some((covered, *attribute.value.first_chunk().filter(|_| attribute.value.len() == 20)?))
+    }
+
+    /// The address in one of its attributes (RFC 8489, 14.2).
+    pub fn address_in(&self, attribute: &Attribute<'_>) -> Option<SocketAddr> {
+        let value = attribute.value;
         let (family, port) = (*value.get(1)?, u16::from_be_bytes(*value.get(2..)?.first_chunk()?));
         let port = port ^ u16::from_be_bytes([COOKIE[0], COOKIE[1]]);
         let ip = match (family, value.len()) {

@@ -109,6 +109,41 @@ fn what_is_no_binding_request_gets_no_answer() {
 }
 
 #[test]
+fn what_a_hash_covers_is_what_was_signed() {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes, Class::Request, method::ALLOCATE, TransactionId([7; 12]));
+    writer.attribute(attribute::USERNAME, |value| value.extend_from_slice(b"me"));
+    let mut signed = Vec::new();
+    writer.integrity(|covered| {
+        signed = covered.to_vec();
+        [9; 20]
+    });
+    writer.fingerprint();
+    let message = Message::parse(&bytes).unwrap();
+    assert_eq!(message.integrity(), Some((signed, [9; 20])));
+    // RFC 5769's sample: 24 bytes of MESSAGE-INTEGRITY and 8 of FINGERPRINT are not covered.
+    let sample = hex(SAMPLE_REQUEST);
+    let (covered, hash) = Message::parse(&sample).unwrap().integrity().unwrap();
+    assert_eq!((covered.len(), covered[3], hash[..2].to_vec()), (sample.len() - 32, 0x50, vec![0x9a, 0xea]));
+}
+
+#[test]
+fn channels_carry_bytes() {
+    let mut bytes = Vec::new();
+    put_channel_data(0x4001, b"hello", &mut bytes);
+    assert_eq!(bytes, b"\x40\x01\x00\x05hello");
+    assert_eq!(channel_data(&bytes), Some((0x4001, &b"hello"[..])));
+    // Filled up to a multiple of four, as over TCP.
+    bytes.extend_from_slice(&[0; 3]);
+    assert_eq!(channel_data(&bytes), Some((0x4001, &b"hello"[..])));
+    for wrong in
+        [&b""[..], b"\x40\x01\x00", b"\x40\x01\x00\x05hell", b"\x00\x01\x00\x00", b"\x50\x00\x00\x00"]
+    {
+        assert_eq!(channel_data(wrong), None, "{wrong:?}");
+    }
+}
+
+#[test]
 fn a_trackers_datagrams_are_told_from_these() {
     let mut connect = Vec::new();
     Packet { transaction: 0x2112_A442, request: UdpRequest::Connect }.encode(&mut connect);

@@ -63,6 +63,13 @@ impl<'a> Writer<'a> {
         });
     }
 
+    /// A keyed hash by whoever knows the key (HMAC-SHA1; RFC 8489, 14.5): of the message up to here.
+    pub fn integrity(&mut self, sign: impl FnOnce(&[u8]) -> [u8; 20]) {
+        self.set_length(24);
+        let hash = sign(self.out);
+        self.attribute(attribute::MESSAGE_INTEGRITY, |value| value.extend_from_slice(&hash));
+    }
+
     /// The checksum, as the last attribute (RFC 8489, 14.7).
     pub fn fingerprint(&mut self) {
         // It covers the length that the message has with it.

@@ -148,6 +148,19 @@ impl Tracker {
         self.process.lock().await.kill().await.context("ending the tracker")
     }
 
+    /// Asks it to end (SIGTERM), and waits until it has; how long that took.
+    pub async fn terminate(self) -> Result<Duration> {
+        let begun = Instant::now();
+        let mut process = self.process.lock().await;
+        let id = process.id().context("the tracker ended by itself")?;
+        let sent = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        ensure!(sent.success(), "kill -TERM {id} ended with {sent}");
+        let ended = tokio::time::timeout(Duration::from_secs(30), process.wait()).await;
+        let status = ended.context("the tracker does not end")??;
+        ensure!(status.success(), "the tracker ended with {status}:\n{}", self.log());
+        Ok(begun.elapsed())
+    }
+
     /// Status and body of a GET.
     pub async fn get(&self, path: &str) -> Result<(u16, String)> {
         let mut stream = TcpStream::connect((self.host.as_str(), self.port)).await?;

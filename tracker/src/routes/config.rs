@@ -41,5 +41,7 @@ pub(crate) async fn config(State(state): State<Arc<AppState>>, uri: Uri, headers
 fn ice_servers(state: &AppState, uri: &Uri, headers: &HeaderMap) -> Vec<Value> {
     let own = state.stun_address().zip(host::host(uri, headers));
     let own = own.and_then(|(address, host)| stun::url(host, address)).map(|url| json!({ "urls": url }));
-    own.into_iter().chain(state.config.ice_servers.iter().cloned()).collect()
+    let relay =
+        state.turn.as_ref().zip(host::host(uri, headers)).and_then(|(turn, host)| turn.ice_server(host));
+    own.into_iter().chain(relay).chain(state.config.ice_servers.iter().cloned()).collect()
 }

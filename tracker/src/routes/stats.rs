@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::html;
 use crate::seed::Seeder;
 use crate::state::AppState;
+use crate::turn::Turn;
 
 /// Numbers of now and since the start.
 pub(crate) async fn json(State(state): State<Arc<AppState>>) -> Json<Value> {
@@ -93,6 +94,7 @@ fn numbers(state: &AppState) -> Value {
         "garbageUdp": traffic.udp_garbage.get(),
         "stunAnswered": state.stun.answered.get(),
         "stunRefused": state.stun.refused.get(),
+        "relayed": state.turn.as_ref().map_or(0, Turn::len),
         "requestsPaced": traffic.paced.get(),
         "malformedRequests": state.malformed(),
         "filesSeeded": state.seeder.as_ref().map_or(0, Seeder::seeded),

@@ -2,14 +2,19 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-/// `stun:HOST:PORT`, with the host by which the page called the tracker. `None` where that would lead nowhere: the port
+/// `stun:` and the [`place`].
+pub(crate) fn url(host: &str, port: SocketAddr) -> Option<String> {
+    place(host, port).map(|place| format!("stun:{place}"))
+}
+
+/// `HOST:PORT`, with the host by which the page called the tracker. `None` where that would lead nowhere: the port
 /// takes what comes from this machine only, and the page was called by another name, through a proxy, which passes no UDP
 /// on; or the host is no name and no address.
-pub(crate) fn url(host: &str, port: SocketAddr) -> Option<String> {
+pub(crate) fn place(host: &str, port: SocketAddr) -> Option<String> {
     if !is_host(host) || (port.ip().is_loopback() && !is_this_machine(host)) {
         return None;
     }
-    Some(format!("stun:{host}:{}", port.port()))
+    Some(format!("{host}:{}", port.port()))
 }
 
 /// A name, an IPv4 address, or an IPv6 address in its brackets.

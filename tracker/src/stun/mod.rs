@@ -15,7 +15,7 @@ use shared::stun::answer_binding;
 pub(crate) use shared::stun::is_stun;
 use shared::time::Instant;
 
-pub(crate) use self::announced::url;
+pub(crate) use self::announced::{place, url};
 pub(crate) use self::port::{open, serve};
 use crate::config::{FurtherPort, NetLimits};
 use crate::frontend::{Count, Gate};

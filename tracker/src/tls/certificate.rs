@@ -123,7 +123,8 @@ impl Certificate {
             not_after: not_after.as_secs(),
         };
         let record = serde_json::to_vec_pretty(&record).unwrap_or_default();
-        // The record comes last: what it describes is there when it is.
+        // The record goes first and comes last: what it describes is there when it is, whenever this is broken off.
+        let _ = fs::remove_file(data.join(RECORD_FILE));
         for (name, contents) in [
             (KEY_FILE, key.serialize_pem().into_bytes()),
             (CERTIFICATE_FILE, certificate.pem().into_bytes()),
@@ -219,6 +220,21 @@ mod tests {
             Certificate::kept(directory.path(), &names).unwrap();
             assert!(Certificate::load(directory.path(), &names, SystemTime::now()).is_ok(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_renewal_that_was_broken_off_is_done_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, two) = (names(&["localhost"]), names(&["localhost", "192.0.2.7"]));
+        Certificate::kept(directory.path(), &one).unwrap();
+        // No certificate can be put where a directory is.
+        let path = directory.path().join(CERTIFICATE_FILE);
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(Certificate::kept(directory.path(), &two).is_err());
+        fs::remove_dir(&path).unwrap();
+        let error = Certificate::load(directory.path(), &one, SystemTime::now()).unwrap_err();
+        assert_eq!(error, "there is none yet", "a new key with an old certificate would be no pair");
     }
 
     #[test]

@@ -17,4 +17,5 @@ mod seed;
 mod stun;
 mod support;
 mod tls;
+mod turn;
 mod udp_announce;

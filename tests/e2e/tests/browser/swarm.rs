@@ -25,6 +25,7 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::new("two_downloads_of_one_profile", two_downloads),
         Test::new("corrupt_peer_is_banned", corrupt).within(Duration::from_secs(240)),
         Test::new("tracker_comes_back", tracker_comes_back).within(Duration::from_secs(300)),
+        Test::new("tracker_is_restarted", tracker_is_restarted).within(Duration::from_secs(300)),
     ]
 }
 
@@ -197,4 +198,26 @@ async fn tracker_comes_back(context: Arc<Context>) -> Result<()> {
     page::download(&tab, &link).await?;
     page::complete(&tab, LONG).await?;
     saved_is(&tab, "again.bin", &sha256).await
+}
+
+/// The tracker is restarted in the middle, as for an update: those who were there are back within seconds, without a hand, and
+/// who comes then meets them.
+async fn tracker_is_restarted(context: Arc<Context>) -> Result<()> {
+    let options = e2e::tracker::Options::default();
+    let tracker = Tracker::start(&options, context.scratch()).await?;
+    let (port, tls_port) = tracker.ports();
+    let (file, sha256) = context.file("restart.bin", 5_000_000, 11)?;
+    let (_seed, link) = seed(&context, "seed", &tracker, &file).await?;
+    tracker.wait_peers(1, Duration::from_secs(10)).await?;
+    let took = tracker.terminate().await?;
+    ensure!(took < Duration::from_secs(5), "it took {took:?} to end with one peer");
+    let tracker = Tracker::start_on(port, tls_port, &options, context.scratch()).await?;
+    // It asks to come back after one second, and has said so to nobody else; one more is the spread.
+    let begun = std::time::Instant::now();
+    tracker.wait_peers(1, Duration::from_secs(10)).await?;
+    println!("       ended in {took:?}, the seed was back {:?} after the start", begun.elapsed());
+    let tab = context.profile("leech").await?.tab().await?;
+    page::download(&tab, &link).await?;
+    page::complete(&tab, LONG).await?;
+    saved_is(&tab, "restart.bin", &sha256).await
 }
