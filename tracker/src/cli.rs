@@ -15,6 +15,7 @@ use crate::config::{CertificateSource, Config, FurtherPort, NetLimits, SeedConfi
 use crate::frontend::Strictness;
 use crate::drain::DrainArgs;
 use crate::lan;
+use crate::snapshot::SnapshotArgs;
 use crate::stun::StunArgs;
 use crate::swarm::Limits;
 use crate::turn::TurnArgs;
@@ -66,6 +67,9 @@ pub struct Args {
 
     #[command(flatten)]
     pub drain: DrainArgs,
+
+    #[command(flatten)]
+    pub snapshot: SnapshotArgs,
 
     /// Open no TLS port.
     #[arg(long, conflicts_with_all = ["listen_tls", "listen_tls_http1", "cert"], env = "PIECEMEAL_NO_TLS", value_parser = BoolishValueParser::new())]
@@ -222,6 +226,7 @@ impl Args {
             false => None,
         };
         let names = self.names.clone();
+        let snapshot = self.snapshot.config(data.as_deref(), self.listen.port());
         let private = data.iter().chain(&self.key).cloned().collect();
         let source = match (self.cert, self.key) {
             (Some(certificate), Some(key)) => Some(CertificateSource::Files { certificate, key }),
@@ -243,6 +248,7 @@ impl Args {
             stun: self.stun.listen_stun,
             strictness: self.strictness,
             cluster: self.cluster.into_config()?,
+            snapshot,
             turn: self.turn.config(|| lan::addresses().into_iter().find(IpAddr::is_ipv4)),
             lan: self.lan,
             files: self.files,

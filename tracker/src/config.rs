@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::account::AccountsConfig;
 use crate::cluster::options::ClusterConfig;
 pub use crate::frontend::{Strictness, Unproven};
+use crate::snapshot::SnapshotConfig;
 use crate::swarm::Limits;
 use crate::turn::TurnConfig;
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub cluster: Option<ClusterConfig>,
     /// A relay for peers that cannot meet otherwise.
     pub turn: Option<TurnConfig>,
+    /// Where swarms are kept over a restart.
+    pub snapshot: Option<SnapshotConfig>,
     /// Listen on all addresses, whatever `listen` names; the ports stay.
     pub lan: bool,
     /// Directory that is served under `/files/`.
@@ -203,6 +206,7 @@ impl Default for Config {
             strictness: Strictness::default(),
             cluster: None,
             turn: None,
+            snapshot: None,
             lan: false,
             files: None,
             seed: None,

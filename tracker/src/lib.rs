@@ -27,6 +27,7 @@ mod routes;
 mod seed;
 pub mod settings;
 pub mod shutdown;
+pub mod snapshot;
 mod state;
 mod store;
 pub mod stun;
@@ -141,6 +142,7 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
         tasks: TaskTracker::new(),
     };
     let state = Arc::new(AppState::new(config, parts));
+    snapshot::restore(&state);
     Ok(Running { address, clear, udp, stun, turn, tls, tls_http1, state })
 }
 
@@ -207,6 +209,7 @@ impl Running {
             tasks.clone(),
             (shutdown.clone(), ended_token),
         ));
+        loops.spawn(snapshot::keep(state.clone()));
         loops.spawn(listener::accept(clear, None, shared.clone()));
         if let Some((listener, tls)) = tls {
             loops.spawn(listener::accept(listener, Some(tls.acceptor), shared.clone()));
@@ -228,7 +231,9 @@ impl Running {
         tasks.spawn(seed::keep(state.clone()));
         tasks.spawn(account::watch(state.clone()));
         ended.await;
-        drain::run(&state, &loops).await
+        let drained = drain::run(&state, &loops).await;
+        snapshot::save(&state).await;
+        drained
     }
 }
 

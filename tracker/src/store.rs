@@ -13,6 +13,7 @@ use shared::tracker::ws::{Request, Response, ScrapeCounts};
 
 use crate::swarm::address::{Found, Met, Reach};
 use crate::swarm::change::Change;
+use crate::swarm::address::{Found, Kept, KeptSwarm, Met, Reach};
 use crate::swarm::{Census, Limits, Refusal, Reply, SocketId, SocketTally, Stats, Swarms};
 
 /// Parts. A lock is held for a microsecond; with so many, sixteen threads find one taken in a few of a hundred cases. No more than
@@ -85,6 +86,22 @@ impl Store {
             files.extend(self.parts[part(hash)].lock().scraped(std::slice::from_ref(hash)));
         }
         files
+    }
+
+    /// See [`Swarms::kept`]; a part at a time.
+    pub(crate) fn kept(&self, now: Instant) -> impl Iterator<Item = Vec<KeptSwarm>> {
+        self.parts.iter().map(move |part| part.lock().kept(now))
+    }
+
+    /// See [`Swarms::restore`].
+    pub(crate) fn restore(
+        &self,
+        now: Instant,
+        info_hash: InfoHash,
+        completed: u32,
+        members: &[Kept],
+    ) -> usize {
+        self.parts[part(&info_hash)].lock().restore(now, info_hash, completed, members)
     }
 
     /// Forgets what is overdue in all parts, one after the other.

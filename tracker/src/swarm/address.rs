@@ -5,6 +5,8 @@
 //! what a client that starts anew does. Only leaving needs the same peer_id: a client that ends late does not end the
 //! membership of the one that began in its place. The `key` says nothing here, since aria2 draws a new one for each packet.
 
+mod kept;
+
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use shared::id::{InfoHash, PeerId};
@@ -19,6 +21,7 @@ use super::peers::{Entry, Peers, Second};
 use super::sweep::second;
 use super::torrent::{Counts, Torrent, TorrentSlot};
 use super::{Refusal, Swarms};
+pub use kept::{Kept, KeptSwarm};
 
 /// Peers in the reply to an announce that asks for no number.
 const WANTED_DEFAULT: u32 = 50;

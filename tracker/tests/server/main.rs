@@ -14,6 +14,7 @@ mod page;
 mod process;
 mod publication;
 mod seed;
+mod snapshot;
 mod stun;
 mod support;
 mod tls;
