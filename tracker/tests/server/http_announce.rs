@@ -34,7 +34,10 @@ pub(crate) fn request(torrent: &str, peer: &str, port: u16, left: u64, event: Ev
     }
 }
 
-pub(crate) async fn announce(server: &Server, request: &AnnounceRequest) -> Result<AnnounceResponse, ReplyError> {
+pub(crate) async fn announce(
+    server: &Server,
+    request: &AnnounceRequest,
+) -> Result<AnnounceResponse, ReplyError> {
     let response = server.get(&announce_url("/announce", request), &[]).await;
     assert_eq!(response.status(), 200);
     parse_announce_reply(response.body())
