@@ -25,6 +25,7 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::new("self_signed_certificate_refused", certificate_refused),
         Test::new("plain_http_on_the_lan", plain_http),
         Test::new("nobody_has_it", nobody),
+        Test::new("only_through_the_relay", through_the_relay),
     ]
 }
 
@@ -233,5 +234,36 @@ async fn nobody(context: Arc<Context>) -> Result<()> {
     let waits =
         "/wait|nobody|looking|no one/i.test(document.querySelector('[data-testid=transfer]').innerText)";
     tab.wait::<bool>("word of what is waited for", waits, SOON).await?;
+    Ok(())
+}
+
+/// Every connection of the page may only go by way of a relay, as between two networks that let nothing in.
+const RELAY_ONLY: &str = "(() => {
+    const Real = RTCPeerConnection;
+    globalThis.RTCPeerConnection = class extends Real {
+        constructor(configuration = {}, ...rest) { super({ ...configuration, iceTransportPolicy: 'relay' }, ...rest); }
+    };
+})()";
+
+/// Two that cannot meet meet through the tracker's relay, whose name and password come with the page.
+async fn through_the_relay(context: Arc<Context>) -> Result<()> {
+    let host = context.lan()?;
+    let arguments = vec!["--turn".to_owned(), format!("{host}:0")];
+    let options = tracker::Options { host: host.to_owned(), arguments, ..tracker::Options::default() };
+    let tracker = context.tracker_with(&options).await?;
+    let (file, sha256) = context.file("relayed.bin", 5_000_000, 76)?;
+    let seed = context.profile("seed").await?.tab().await?;
+    seed.before_every_page(RELAY_ONLY).await?;
+    page::open(&seed, &tracker.origin()).await?;
+    let link = page::share(&seed, &[&file], By::Choosing).await?;
+    let tab = context.profile("leech").await?.tab().await?;
+    tab.before_every_page(RELAY_ONLY).await?;
+    page::download(&tab, &link).await?;
+    page::complete(&tab, LONG).await?;
+    let (_, stats) = tracker.get("/stats.json").await?;
+    let stats: serde_json::Value = serde_json::from_str(&stats)?;
+    ensure!(stats["relayed"].as_u64() >= Some(2), "{} are relayed", stats["relayed"]);
+    let (_, saved) = page::save(&tab, "relayed.bin", LONG).await?;
+    ensure!(files::sha256(&saved)? == sha256, "the saved file differs from the original");
     Ok(())
 }

@@ -243,12 +243,11 @@ async fn work(what: &[String]) -> Result<()> {
         let (route, open) = (route.clone(), open.clone());
         tokio::spawn(async move {
             let joined = join(&route, number).await;
+            // Counted before its place is free: when all are, all are counted.
+            open.fetch_add(usize::from(joined.is_ok()), Ordering::Relaxed);
             drop(place);
             match joined {
-                Ok(mut peer) => {
-                    open.fetch_add(1, Ordering::Relaxed);
-                    while peer.heard().await.is_ok() {}
-                }
+                Ok(mut peer) => while peer.heard().await.is_ok() {},
                 Err(error) if number % 1_000 == 999 => eprintln!("connection {number}: {error:#}"),
                 Err(_) => {}
             }
