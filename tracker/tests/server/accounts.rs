@@ -741,3 +741,16 @@ async fn the_trackers_own_peer_is_let_in() {
     .await;
     tracker.server.until_stat("torrents", 2).await;
 }
+
+#[tokio::test]
+async fn the_relay_is_for_those_who_are_logged_in() {
+    let private = Private::start(|_, config| config.turn = Some(crate::turn::relay())).await;
+    let mut admin = private.admin().await;
+    let relays = |said: Value| {
+        let servers = said["iceServers"].as_array().unwrap().clone();
+        servers.iter().filter(|server| server["credential"].is_string()).count()
+    };
+    let stranger = &mut Client::default();
+    assert_eq!(relays(private.call(stranger, "GET", "/config.json", json!({})).await.1), 0);
+    assert_eq!(relays(private.call(&mut admin, "GET", "/config.json", json!({})).await.1), 1);
+}

@@ -16,7 +16,7 @@ use tracker::turn::TurnConfig;
 
 use crate::support::{PATIENCE, Server};
 
-fn relay() -> TurnConfig {
+pub(crate) fn relay() -> TurnConfig {
     TurnConfig {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
