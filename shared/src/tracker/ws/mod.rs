@@ -7,8 +7,8 @@
 pub mod binary;
 pub mod client;
 pub mod json;
-pub mod report;
 pub mod reconnect;
+pub mod report;
 pub mod request;
 pub mod response;
 
