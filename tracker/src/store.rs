@@ -11,9 +11,8 @@ use shared::time::Instant;
 use shared::tracker::announce::AnnounceRequest;
 use shared::tracker::ws::{Request, Response, ScrapeCounts};
 
-use crate::swarm::address::{Found, Met, Reach};
-use crate::swarm::change::Change;
 use crate::swarm::address::{Found, Kept, KeptSwarm, Met, Reach};
+use crate::swarm::change::Change;
 use crate::swarm::{Census, Limits, Refusal, Reply, SocketId, SocketTally, Stats, Swarms};
 
 /// Parts. A lock is held for a microsecond; with so many, sixteen threads find one taken in a few of a hundred cases. No more than
