@@ -16,6 +16,7 @@ use tracing::info;
 use crate::account::Credential;
 use crate::frontend::{http as http_frontend, ws};
 use crate::listener::Place;
+use crate::observe::counts::Loss;
 use crate::state::AppState;
 use crate::{files, publication, routes};
 
@@ -26,7 +27,15 @@ const WRITE_BUFFER: usize = 16 * 1024;
 pub(crate) fn app(state: Arc<AppState>) -> Router {
     Router::new()
         .route("/health", get(routes::health::health))
+        .route("/healthz", get(routes::health::health))
         .route("/readyz", get(routes::health::health))
+        .route("/metrics", get(routes::metrics::metrics))
+        .route("/api", get(routes::api::index))
+        .route("/api/", get(routes::api::index))
+        .route("/api/openapi.json", get(routes::api::openapi))
+        .route("/api/live", get(routes::dashboard::live))
+        .route("/api/events", get(routes::dashboard::events))
+        .route("/api/swarms/{info_hash}", get(routes::dashboard::swarm))
         .route("/config.json", get(routes::config::config))
         .route("/stats.json", get(routes::stats::json))
         .route("/stats", get(routes::stats::page))
@@ -71,7 +80,7 @@ async fn upgrade(State(state): State<Arc<AppState>>, request: Request, next: Nex
     response
 }
 
-fn is_websocket(request: &Request) -> bool {
+pub(crate) fn is_websocket(request: &Request) -> bool {
     let upgrades = request.headers().get_all(header::UPGRADE).iter().filter_map(|value| value.to_str().ok());
     upgrades
         .flat_map(|value| value.split(','))
@@ -95,6 +104,7 @@ async fn websocket(state: Arc<AppState>, request: Request) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, wait, "shutting down\n").into_response();
     }
     let Some(of_address) = state.sockets.take(remote.ip()) else {
+        state.observe.lost(Loss::SocketsOfAddress);
         info!(%remote, "too many WebSockets of this address; raise --sockets-per-address if many peers share it");
         return (StatusCode::TOO_MANY_REQUESTS, "too many connections of your address\n").into_response();
     };

@@ -15,6 +15,7 @@ use crate::config::{CertificateSource, Config, FurtherPort, NetLimits, SeedConfi
 use crate::drain::DrainArgs;
 use crate::frontend::Strictness;
 use crate::lan;
+use crate::observe::ObserveArgs;
 use crate::snapshot::SnapshotArgs;
 use crate::stun::StunArgs;
 use crate::swarm::Limits;
@@ -163,6 +164,10 @@ pub struct Args {
     #[command(flatten)]
     pub private_mode: AccountOptions,
 
+    /// Metrics and dashboard.
+    #[command(flatten)]
+    pub observe: ObserveArgs,
+
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -275,6 +280,7 @@ impl Args {
                 silent_timeout: (interval * 5).max(NetLimits::default().silent_timeout),
                 ..NetLimits::default()
             },
+            observe: self.observe,
         })
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::account::AccountsConfig;
 use crate::cluster::options::ClusterConfig;
 pub use crate::frontend::{Strictness, Unproven};
+use crate::observe::ObserveArgs;
 use crate::snapshot::SnapshotConfig;
 use crate::swarm::Limits;
 use crate::turn::TurnConfig;
@@ -51,6 +52,8 @@ pub struct Config {
     pub swarm: Limits,
     /// Bounds of connections.
     pub net: NetLimits,
+    /// Metrics and dashboard.
+    pub observe: ObserveArgs,
 }
 
 /// The tracker's own peer, which seeds the files under `/files/`.
@@ -217,6 +220,7 @@ impl Default for Config {
             ice_servers: Vec::new(),
             swarm: Limits::default(),
             net: NetLimits::default(),
+            observe: ObserveArgs::default(),
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod account;
 mod app;
 pub mod cli;
+mod client_name;
 pub mod cluster;
 mod compare;
 pub mod config;
@@ -19,6 +20,7 @@ mod html;
 pub mod lan;
 mod listener;
 mod media_type;
+pub mod observe;
 mod open_files;
 mod page;
 mod policy;
@@ -70,6 +72,7 @@ pub struct Running {
     turn: Option<UdpSocket>,
     tls: Option<(TcpListener, Tls)>,
     tls_http1: Option<TcpListener>,
+    metrics: Option<TcpListener>,
     state: Arc<AppState>,
 }
 
@@ -106,6 +109,7 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
         udp: udp_address,
         stun: stun_address,
         turn: turn_address,
+        metrics: None,
     };
     let (mut tls, mut tls_http1) = (None, None);
     if let Some(TlsConfig { listen, http1, source }) = &config.tls {
@@ -117,6 +121,9 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
         ports.tls_http1 = tls_http1.as_ref().and_then(|listener| listener.local_addr().ok());
     }
     let accounts = Accounts::open(config.accounts.as_ref())?;
+    let metrics = config.observe.metrics_listen;
+    let metrics = metrics.map(|address| listener::bind(address, "--metrics-listen")).transpose()?;
+    ports.metrics = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
     let seeder = match &config.seed {
         Some(seed) if files.is_some() => {
             Some(Seeder::start(&config, seed, address, &accounts.house_path()).await?)
@@ -143,7 +150,7 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
     };
     let state = Arc::new(AppState::new(config, parts));
     snapshot::restore(&state);
-    Ok(Running { address, clear, udp, stun, turn, tls, tls_http1, state })
+    Ok(Running { address, clear, udp, stun, turn, tls, tls_http1, metrics, state })
 }
 
 impl Running {
@@ -177,6 +184,11 @@ impl Running {
         self.state.ports.turn
     }
 
+    /// Where metrics have a port of their own.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.state.ports.metrics
+    }
+
     /// Where the tracker's own peer takes TCP connections.
     pub fn peers_address(&self) -> Option<SocketAddr> {
         self.state.seeder.as_ref().map(Seeder::listen)
@@ -200,7 +212,7 @@ impl Running {
     /// Serves until `ended` is ready, then lets connections finish: WebSockets get a close frame, requests their
     /// response. Returns whether all of them finished in time.
     pub async fn until(self, ended: impl Future<Output = ()>) -> bool {
-        let Self { clear, udp, stun, turn, tls, tls_http1, state, .. } = self;
+        let Self { clear, udp, stun, turn, tls, tls_http1, metrics, state, .. } = self;
         let (tasks, shutdown) = (state.tasks.clone(), state.shutdown.clone());
         let (loops, ended_token) = (TaskTracker::new(), state.drain.ended().clone());
         let shared = Arc::new(Shared::new(
@@ -208,6 +220,7 @@ impl Running {
             state.config.net.clone(),
             tasks.clone(),
             (shutdown.clone(), ended_token),
+            state.observe.clone(),
         ));
         loops.spawn(snapshot::keep(state.clone()));
         loops.spawn(listener::accept(clear, None, shared.clone()));
@@ -226,6 +239,13 @@ impl Running {
         }
         if let Some(socket) = turn {
             loops.spawn(turn::serve(socket, state.clone()));
+        }
+        if let Some(listener) = metrics {
+            loops.spawn(listener::accept(
+                listener,
+                None,
+                Arc::new(shared.with_app(routes::metrics::port(state.clone()))),
+            ));
         }
         tasks.spawn(expire(state.clone()));
         tasks.spawn(seed::keep(state.clone()));

@@ -112,6 +112,10 @@ fn announcement(running: &Running, lan: bool) -> String {
     if let Some(address) = running.peers_address() {
         line("seeding", &format!("the published files, to peers at TCP port {} too", address.port()));
     }
+    line("dashboard", &format!("{}#/dashboard", url("http", running.address())));
+    if let Some(address) = running.metrics_address() {
+        line("metrics", &format!("{}metrics", url("http", address)));
+    }
     if let Some(fingerprint) = running.fingerprint() {
         line("certificate", &format!("SHA-256 {fingerprint}"));
         if running.certificate_is_generated() {

@@ -20,6 +20,8 @@ use crate::files::Files;
 use crate::frontend::ws::outbox::Outboxes;
 use crate::frontend::{Gate, Messages, Traffic};
 use crate::listener::address::PerAddress;
+use crate::observe::Observe;
+use crate::observe::counts::Frontend;
 use crate::page::Page;
 use crate::publication::Publication;
 use crate::seed::Seeder;
@@ -48,6 +50,8 @@ pub(crate) struct AppState {
     pub(crate) cluster: Option<Cluster>,
     /// The relay, if there is one.
     pub(crate) turn: Option<Turn>,
+    /// What operators see.
+    pub(crate) observe: Arc<Observe>,
     pub(crate) page: Page,
     pub(crate) files: Option<Files>,
     /// Private mode: who may what.
@@ -87,6 +91,8 @@ pub(crate) struct Ports {
     pub(crate) stun: Option<SocketAddr>,
     /// Where peers are relayed.
     pub(crate) turn: Option<SocketAddr>,
+    /// For metrics alone.
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 /// Numbers, when they were counted, and how long that took.
@@ -149,6 +155,7 @@ impl AppState {
                 .as_ref()
                 .zip(ports.turn)
                 .map(|(turn, listen)| Turn::new(turn, listen, &secret, &config.net)),
+            observe: Arc::new(Observe::new(&config.observe)),
             page,
             files,
             accounts,
@@ -191,7 +198,13 @@ impl AppState {
         (reach, most): (Reach, usize),
         found: &mut Found,
     ) -> Result<Met, Refusal> {
-        let met = self.swarms.announce_address(now, ip, request, (reach, most), found)?;
+        let begun = Instant::now();
+        let frontend = if reach == Reach::Both { Frontend::Http } else { Frontend::Udp };
+        let met = self.swarms.announce_address(now, ip, request, (reach, most), found);
+        let refusal = met.as_ref().err().map(ToString::to_string);
+        let who = (&request.info_hash, &request.peer_id);
+        self.observe.announced(frontend, begun, who, request.event, refusal.as_deref());
+        let met = met?;
         if let Some(seeder) = &self.seeder {
             seeder.introduce(ip, request, most, found);
         }

@@ -1,11 +1,12 @@
 //! The swarms behind locks: several parts, so that threads seldom wait for each other.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use shared::id::InfoHash;
+use shared::id::{InfoHash, PeerId};
 use shared::rng::Rng;
 use shared::time::Instant;
 use shared::tracker::announce::AnnounceRequest;
@@ -13,7 +14,7 @@ use shared::tracker::ws::{Request, Response, ScrapeCounts};
 
 use crate::swarm::address::{Found, Kept, KeptSwarm, Met, Reach};
 use crate::swarm::change::Change;
-use crate::swarm::{Census, Limits, Refusal, Reply, SocketId, SocketTally, Stats, Swarms};
+use crate::swarm::{Census, Counts, Limits, Refusal, Reply, Shown, SocketId, SocketTally, Stats, Swarms};
 
 /// Parts. A lock is held for a microsecond; with so many, sixteen threads find one taken in a few of a hundred cases. No more than
 /// there are bits in [`Session::parts`].
@@ -103,6 +104,17 @@ impl Store {
         self.parts[part(&info_hash)].lock().restore(now, info_hash, completed, members)
     }
 
+    /// Numbers of one swarm, and some of its members; see [`Swarms::roster`].
+    pub(crate) fn roster(
+        &self,
+        info_hash: &InfoHash,
+        most: usize,
+        first: &BTreeSet<(SocketId, PeerId)>,
+    ) -> (Counts, Vec<Shown>) {
+        let part = self.parts[part(info_hash)].lock();
+        (part.counts(info_hash), part.roster(info_hash, most, first))
+    }
+
     /// Forgets what is overdue in all parts, one after the other.
     pub(crate) fn expire(&self, now: Instant) {
         self.parts.iter().for_each(|part| part.lock().expire(now));
@@ -179,7 +191,6 @@ fn part(info_hash: &InfoHash) -> usize {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use shared::id::PeerId;
     use shared::tracker::announce::Event;
     use shared::tracker::ws::Announce;
 

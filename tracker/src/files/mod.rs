@@ -138,6 +138,11 @@ impl Files {
         found
     }
 
+    /// Downloads now.
+    pub(crate) fn under_way(&self) -> usize {
+        DOWNLOADS_MAX - self.downloads.available_permits()
+    }
+
     /// A place for a download to this address.
     fn permit(&self, remote: IpAddr) -> Option<Permit> {
         let of_address = self.of_address.take(remote)?;
@@ -234,6 +239,7 @@ pub(crate) async fn serve(
         Ok(Err(NotServed::Name | NotServed::Kind)) => html::not_found(),
         Ok(Err(NotServed::Io(error))) | Err(error) => failed(&path, &error),
     };
+    state.observe.download(&path, version, &response);
     cors::allow(&state, &uri, &headers, response.headers_mut());
     html::without_body_for(&method, response)
 }

@@ -16,6 +16,7 @@ use shared::tracker::http::{
 };
 
 use crate::account::{Credential, Wish};
+use crate::observe::counts::Loss;
 use crate::policy::who::Denied;
 use crate::state::AppState;
 use crate::swarm::address::{Found, Met, Reach};
@@ -73,6 +74,7 @@ pub(super) fn announced(
         Err(error) => return Ok(malformed(state, &error.to_string())),
     };
     if let Err(denied) = state.accounts.admit(credential, &announce.request) {
+        state.observe.lost(Loss::Denied);
         return Ok(refused(denied));
     }
     let mut found = Found::default();

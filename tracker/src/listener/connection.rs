@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::counted::{Bytes, Counters};
 use super::tcp::{self, TcpCounters};
+use crate::observe::egress::Protocol;
 
 /// One accepted connection.
 #[derive(Debug)]
@@ -69,6 +70,11 @@ impl Connection {
         http: Arc<Counters>,
     ) -> Self {
         Self { remote, local, tls, stream, http, requests: Mutex::default() }
+    }
+
+    /// A request came in this protocol: what follows is counted as that.
+    pub(super) fn asked(&self, protocol: Protocol) {
+        self.stream.asked(protocol);
     }
 
     /// A request has come. Its bytes begin where the read began that brought it.

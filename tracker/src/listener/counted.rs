@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use peer::net::counted::Tally;
 use serde::Serialize;
 
+use crate::observe::egress::{Ledger, Protocol};
+
 /// Bytes so far, as the server sees them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Bytes {
@@ -30,11 +32,20 @@ pub(crate) struct Counters {
     received: AtomicU64,
     /// What had been received before the last read that brought anything.
     received_before: AtomicU64,
+    /// Of the stream that is TCP's: where its bytes are counted together with those of others.
+    ledger: Option<Ledger>,
 }
 
 impl Counters {
     pub(crate) fn now(&self) -> Bytes {
         Bytes { sent: self.sent.load(Ordering::Relaxed), received: self.received.load(Ordering::Relaxed) }
+    }
+
+    /// A request came in this protocol.
+    pub(crate) fn asked(&self, protocol: Protocol) {
+        if let Some(ledger) = &self.ledger {
+            ledger.asked(protocol);
+        }
     }
 
     /// What stood before the last read: where one request ends and the next, which that read brought, begins.
@@ -47,12 +58,18 @@ impl Counters {
 impl Tally for Tallied {
     fn sent(&self, bytes: usize) {
         self.0.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        if let Some(ledger) = &self.0.ledger {
+            ledger.sent(bytes);
+        }
     }
 
     fn received(&self, bytes: usize) {
         if bytes > 0 {
             let before = self.0.received.fetch_add(bytes as u64, Ordering::Relaxed);
             self.0.received_before.store(before, Ordering::Relaxed);
+            if let Some(ledger) = &self.0.ledger {
+                ledger.received(bytes);
+            }
         }
     }
 }
@@ -62,6 +79,11 @@ impl Tally for Tallied {
 pub(super) struct Tallied(Arc<Counters>);
 
 impl Tallied {
+    /// Of a connection that was just accepted.
+    pub(super) fn accepted(ledger: Ledger) -> Self {
+        Self(Arc::new(Counters { ledger: Some(ledger), ..Counters::default() }))
+    }
+
     pub(super) fn counters(&self) -> Arc<Counters> {
         self.0.clone()
     }

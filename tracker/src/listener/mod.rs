@@ -37,6 +37,9 @@ use self::counted::{Counted, Tallied};
 use self::stall::Stall;
 use crate::config::NetLimits;
 use crate::error::StartError;
+use crate::observe::Observe;
+use crate::observe::counts::Loss;
+use crate::observe::egress::{Ledger, spoken};
 
 /// After the system refused to accept (no more open files), wait before asking again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -63,6 +66,7 @@ pub(crate) struct Shared {
     pub(crate) shutdown: CancellationToken,
     /// Nothing is accepted any more.
     pub(crate) ended: CancellationToken,
+    pub(crate) observe: Arc<Observe>,
     builder: Builder<TokioExecutor>,
 }
 
@@ -72,6 +76,7 @@ impl Shared {
         limits: NetLimits,
         tasks: TaskTracker,
         (shutdown, ended): (CancellationToken, CancellationToken),
+        observe: Arc<Observe>,
     ) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
         builder
@@ -87,13 +92,27 @@ impl Shared {
             .keep_alive_interval(Some(limits.ping_interval))
             .keep_alive_timeout(limits.idle_timeout);
         let places = Arc::new(Semaphore::new(limits.connections));
-        Self { app, limits, places, tasks, shutdown, ended, builder }
+        Self { app, limits, places, tasks, shutdown, ended, observe, builder }
     }
 
     /// Whether a connection comes while others are finishing, and how long it has for its first request.
     fn patience(&self) -> (bool, Duration) {
         let late = self.shutdown.is_cancelled();
         (late, if late { LATE_WITHIN } else { self.limits.header_timeout })
+    }
+
+    /// The same for another service: connections to it count among the others.
+    pub(crate) fn with_app(&self, app: Router) -> Self {
+        Self {
+            app,
+            limits: self.limits.clone(),
+            places: self.places.clone(),
+            tasks: self.tasks.clone(),
+            shutdown: self.shutdown.clone(),
+            ended: self.ended.clone(),
+            observe: self.observe.clone(),
+            builder: self.builder.clone(),
+        }
     }
 }
 
@@ -173,7 +192,8 @@ async fn serve_stream(
         debug!(%remote, %error, "cannot switch off Nagle's algorithm");
     }
     let ends = (stream.local_addr().ok(), remote);
-    let stream = Counted::new(stream, Tallied::default());
+    let ledger = Ledger::open(shared.observe.egress.clone(), tls.is_some());
+    let stream = Counted::new(stream, Tallied::accepted(ledger));
     let below = stream.tally().counters();
     let stream = Stall::new(stream, shared.limits.write_timeout);
     let Some(tls) = tls else {
@@ -192,8 +212,14 @@ async fn serve_stream(
             let connection = Connection::new(ends, facts, below, stream.tally().counters());
             serve(stream, Arc::new(connection), &shared, place).await;
         }
-        Ok(Err(error)) => debug!(%remote, %error, "TLS handshake failed"),
-        Err(_) => debug!(%remote, "TLS handshake took too long"),
+        Ok(Err(error)) => {
+            shared.observe.lost(Loss::TlsHandshake);
+            debug!(%remote, %error, "TLS handshake failed");
+        }
+        Err(_) => {
+            shared.observe.lost(Loss::TlsHandshake);
+            debug!(%remote, "TLS handshake took too long");
+        }
     }
 }
 
@@ -219,6 +245,7 @@ where
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(remote));
             request.extensions_mut().insert(place.clone());
+            facts.asked(spoken(&request));
             request.extensions_mut().insert(facts.begin());
             crate::account::strip(&mut request);
             let app = app.clone();
@@ -241,6 +268,7 @@ where
             () = &mut first_request, if waiting => {
                 waiting = false;
                 if !asked.0.load(Ordering::Relaxed) {
+                    shared.observe.lost(Loss::NoRequest);
                     debug!(%remote, "no request in time");
                     return;
                 }

@@ -10,15 +10,17 @@ use serde_json::{Value, json};
 
 use crate::account::of_cookie;
 use crate::listener::connection::Use;
+use crate::observe::access::{self, Asker, Secret};
 use crate::state::AppState;
 use crate::{host, stun};
 
 /// `iceServers` as `RTCPeerConnection` takes them, the path of the tracker's WebSocket, the ports (null where there is
 /// none), the certificate's fingerprint and whether the tracker made it itself, whether `/files/` exists, of private mode whether a
-/// login is `required` and who may register (null without), and the version.
+/// login is `required` and who may register (null without), whether who asks may see the dashboard, and the version.
 pub(crate) async fn config(
     State(state): State<Arc<AppState>>,
     connection: Option<Extension<Use>>,
+    asker: Asker,
     uri: Uri,
     headers: HeaderMap,
 ) -> Json<Value> {
@@ -41,6 +43,7 @@ pub(crate) async fn config(
         "accounts": state.accounts.describe().map(|(required, registration)| {
             json!({ "required": required, "registration": registration })
         }),
+        "dashboard": access::is_allowed(&state, Secret::Dashboard, &asker),
         "version": env!("CARGO_PKG_VERSION"),
     }))
 }

@@ -66,6 +66,8 @@ impl Seeder {
         // It waits to be asked, and contacts nobody but this tracker, which may listen on loopback.
         (options.engine.dials, options.engine.web_seeds) = (false, false);
         options.engine.private_addresses = true;
+        let announce = format!("ws://{}{path}", here(clear));
+        options.engine.report_to = vec![announce.clone()];
         let loopback = !config.lan && clear.ip().is_loopback() && listen.ip().is_loopback();
         options.webrtc = Some(Rtc::start(rtc::Options { loopback, ..rtc::Options::default() }));
         let client = Client::start(options).await?;
@@ -75,7 +77,7 @@ impl Seeder {
             client,
             listen,
             outside: seed.address,
-            announce: format!("ws://{}{path}", here(clear)),
+            announce,
             look_interval: seed.look_interval,
             stock: Mutex::new(Stock::new(limits::TORRENTS_MAX)),
             changed: Notify::new(),
@@ -121,6 +123,11 @@ impl Seeder {
         if let Some(address) = reach::address_for(ip, self.listen, self.outside) {
             found.put_first(address, self.client.peer_id(), most);
         }
+    }
+
+    /// What it calls itself.
+    pub(crate) const fn peer_id(&self) -> PeerId {
+        self.client.peer_id()
     }
 
     /// Says goodbye to the swarms.

@@ -1,16 +1,20 @@
 //! Numbers for operators.
 
-use std::collections::{BTreeMap, BTreeSet};
+use core::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
 
-use shared::id::PeerId;
+use shared::id::{InfoHash, PeerId};
 use shared::tracker::compact;
 
 use super::index::Keys;
-use super::{Histogram, SocketId, Swarms};
+use super::{Counts, Histogram, SocketId, Swarms};
 
 /// Distinct peers that a [`Census`] remembers; beyond it counts one in two, then one in four, and so on.
 const REMEMBERED: usize = 1 << 17;
+
+/// Swarms in [`Stats::largest`].
+const LARGEST: usize = 20;
 
 /// What happened since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +87,8 @@ pub struct Stats {
     pub sockets: usize,
     /// Offers that wait for an answer.
     pub pending_offers: usize,
+    /// The swarms with the most members, the largest first; a handful.
+    pub largest: Vec<(InfoHash, Counts)>,
     /// Since the start.
     pub counters: Counters,
 }
@@ -114,6 +120,8 @@ pub struct Census {
     members: usize,
     sockets: BTreeSet<SocketId>,
     pending: usize,
+    /// The smallest of them first.
+    largest: BinaryHeap<Reverse<(usize, (InfoHash, Counts))>>,
     counters: Counters,
 }
 
@@ -131,6 +139,12 @@ impl Census {
             self.count(Place::Socket(socket), member.key.peer_id, member.seed, is_v6);
         }
         for torrent in part.torrents.iter() {
+            let this = Reverse((torrent.len(), (torrent.info_hash, torrent.counts())));
+            if self.largest.len() < LARGEST {
+                self.largest.push(this);
+            } else if let Some(mut least) = self.largest.peek_mut().filter(|least| this.0 > least.0) {
+                *least = this;
+            }
             for entry in torrent.v4.entries() {
                 if let Some(at) = compact::decode_one(&entry.at) {
                     self.count(Place::Address(at), entry.peer_id, entry.is_seed(), false);
@@ -175,6 +189,7 @@ impl Census {
             peers: self.peers.len() * one,
             sockets: self.sockets.len(),
             pending_offers: self.pending,
+            largest: self.largest.into_sorted_vec().into_iter().map(|Reverse((_, of))| of).collect(),
             counters: self.counters,
             ..Stats::default()
         };

@@ -7,7 +7,7 @@ use super::peers::Peers;
 use super::recency::Slot;
 
 /// How many members hold everything, and how many do not yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Counts {
     /// Members that announced `left` = 0.
     pub complete: u32,

@@ -4,12 +4,14 @@
 
 mod accounts;
 mod announce;
+mod api;
 mod compare;
 mod conformance;
 mod connections;
 mod drain;
 mod files;
 mod http_announce;
+mod observe;
 mod page;
 mod process;
 mod publication;

@@ -31,6 +31,7 @@ pub(crate) struct Server {
     pub(crate) turn_address: Option<SocketAddr>,
     pub(crate) tls_address: Option<SocketAddr>,
     pub(crate) tls_http1_address: Option<SocketAddr>,
+    pub(crate) metrics_address: Option<SocketAddr>,
     pub(crate) fingerprint: Option<String>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<bool>,
@@ -50,6 +51,7 @@ impl Server {
             turn_address: running.turn_address(),
             tls_address: running.tls_address(),
             tls_http1_address: running.tls_http1_address(),
+            metrics_address: running.metrics_address(),
             fingerprint: running.fingerprint().map(str::to_owned),
             stop,
             serving: tokio::spawn(running.until(async {

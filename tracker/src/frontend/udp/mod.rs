@@ -21,6 +21,7 @@ use tracing::{debug, warn};
 use self::connection::Connections;
 use crate::error::StartError;
 use crate::frontend::Unproven;
+use crate::observe::counts::Loss;
 use crate::state::AppState;
 use crate::stun::is_stun;
 use crate::swarm::address::{Found, Met, Reach};
@@ -113,6 +114,7 @@ impl Server<'_> {
             };
             self.reply.clear();
             self.answer(&datagram[..length], remote);
+            self.state.observe.egress.datagram(length, self.reply.len());
             if !self.reply.is_empty()
                 && let Err(error) = socket.try_send_to(&self.reply, remote)
             {
@@ -156,6 +158,7 @@ impl Server<'_> {
         }
         let family = Family::of(ip);
         if let Err(denied) = state.accounts.admit_udp(&request) {
+            state.observe.lost(Loss::Denied);
             return UdpResponse::Error(denied.to_string()).encode(transaction, family, &mut self.reply);
         }
         let response = match request {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use futures_util::{SinkExt as _, StreamExt as _};
+use shared::id::PeerId;
 use shared::tracker::ws::{Failure, Request, Response};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -17,6 +18,7 @@ use self::outbox::{Outbox, Waiting};
 use super::pace::Pace;
 use crate::account::Credential;
 use crate::config::NetLimits;
+use crate::observe::counts::{Frontend, Loss};
 use crate::state::AppState;
 use crate::store::Session;
 use crate::swarm::{Reply, SocketId};
@@ -53,7 +55,9 @@ pub(crate) async fn serve(
     let leaving = Leaving::new(id, outbox.clone(), &state);
     let session = state.swarms.open(id, remote.ip());
     debug!(socket = id.0, %remote, "peer connected");
-    let mut peer = Peer { id, ip: remote.ip(), session, socket, credential, outbox, state: &state, limits };
+    let ip = remote.ip();
+    let mut peer =
+        Peer { id, ip, session, socket, credential, outbox, state: &state, limits, invited: false };
     let end = peer.run().await;
     debug!(socket = id.0, ?end, "peer disconnected");
     let Peer { mut socket, session, .. } = peer;
@@ -68,6 +72,7 @@ pub(crate) async fn serve(
         End::Gone | End::Closed => None,
     };
     if let Some((code, reason)) = close {
+        state.observe.socket_ended(id, code, &reason);
         if code != close_code::AWAY {
             info!(socket = id.0, %remote, code, reason, "closing a peer's socket");
         }
@@ -98,6 +103,7 @@ impl<'a> Leaving<'a> {
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         self.state.outboxes.remove(self.id);
+        self.state.observe.closed(self.id);
     }
 }
 
@@ -111,6 +117,8 @@ struct Peer<'a> {
     outbox: Arc<Outbox>,
     state: &'a AppState,
     limits: &'a NetLimits,
+    /// It was asked for reports.
+    invited: bool,
 }
 
 impl Peer<'_> {
@@ -177,7 +185,7 @@ impl Peer<'_> {
     }
 
     /// Handles what was received: bytes of the replies to a message, `None` if it was only a sign of life.
-    fn read(&self, received: Option<Result<Message, axum::Error>>) -> Result<Option<usize>, End> {
+    fn read(&mut self, received: Option<Result<Message, axum::Error>>) -> Result<Option<usize>, End> {
         Ok(Some(match received {
             Some(Ok(Message::Text(text))) => self.handle(&text),
             Some(Ok(Message::Binary(bytes))) => match core::str::from_utf8(&bytes) {
@@ -194,12 +202,20 @@ impl Peer<'_> {
         }))
     }
 
-    fn handle(&self, text: &str) -> usize {
+    fn handle(&mut self, text: &str) -> usize {
+        let begun = std::time::Instant::now();
         match Request::parse(text) {
             Ok(request) => {
                 if let Some(response) = self.state.accounts.refusal(self.credential, &request) {
+                    self.state.observe.lost(Loss::Denied);
                     return self.deliver(vec![Reply { to: self.id, response }]);
                 }
+                let announced = match &request {
+                    Request::Announce(announce) => {
+                        Some((announce.info_hash, announce.peer_id, announce.event))
+                    }
+                    _ => None,
+                };
                 if let (Some(seeder), Request::Announce(announce)) = (&self.state.seeder, &request) {
                     seeder.ask(&announce.info_hash, announce.peer_id, announce.left, announce.event);
                 }
@@ -211,9 +227,30 @@ impl Peer<'_> {
                 if let Some(cluster) = &self.state.cluster {
                     replies.retain(|reply| !cluster.forwards(self.id, answers, reply));
                 }
-                self.deliver(replies)
+                let refusal = replies.first().and_then(|reply| match &reply.response {
+                    Response::Failure(failure) => Some(failure.reason.clone()),
+                    _ => None,
+                });
+                let own = self.deliver(replies);
+                if let Some((info_hash, peer_id, event)) = announced {
+                    let who = (&info_hash, &peer_id);
+                    self.state.observe.announced(Frontend::WebSocket, begun, who, event, refusal.as_deref());
+                    self.invite(&peer_id);
+                }
+                own
             }
+            Err(_) if self.state.observe.report(self.id, text) => 0,
             Err(failure) => self.refuse(failure),
+        }
+    }
+
+    /// Asks a peer of our own make for reports of its progress, once.
+    fn invite(&mut self, peer_id: &PeerId) {
+        if !self.invited
+            && let Some(invitation) = self.state.observe.reports.invitation(peer_id)
+        {
+            self.invited = true;
+            self.outbox.push(invitation.into());
         }
     }
 
@@ -237,6 +274,7 @@ impl Peer<'_> {
                 && !outbox.push_from_stranger(message)
             {
                 // A socket that closed since has no outbox.
+                self.state.observe.lost(Loss::QueueFull);
                 debug!(socket = to.0, "the receiver reads too slowly: an offer or answer was dropped");
             }
         }
