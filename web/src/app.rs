@@ -14,6 +14,7 @@ use crate::components::watch::{Spoken, Watches};
 use crate::intake::Given;
 use crate::pages::compare::ComparePage;
 use crate::pages::compare_tab::{ReceiverPage, SeederPage};
+use crate::pages::dashboard::DashboardPage;
 use crate::pages::settings::SettingsPage;
 use crate::pages::share::SharePage;
 use crate::pages::transfer::TransferPage;
@@ -34,9 +35,15 @@ pub fn App() -> impl IntoView {
     ui.follow_creations();
     title::keep(ui);
     awake::keep(ui);
+    let reporting = client.clone();
     Effect::new(move |_| {
         let (upload, download) = ui.settings.limits();
         client.set_limits(upload, download);
+    });
+    Effect::new(move |_| {
+        // To the server that the page came from, and to nobody else.
+        let to = ui.settings.reports.get().then(|| ui.server.with_value(|server| server.announce.clone()));
+        reporting.report_to(to.into_iter().collect());
     });
     listen(ui);
     #[cfg(feature = "demo")]
@@ -53,6 +60,7 @@ pub fn App() -> impl IntoView {
                 Route::Compare => view! { <ComparePage/> }.into_any(),
                 Route::Receive(room) => view! { <ReceiverPage room/> }.into_any(),
                 Route::Seed(room) => view! { <SeederPage room/> }.into_any(),
+                Route::Dashboard => view! { <DashboardPage/> }.into_any(),
                 Route::Settings => view! { <SettingsPage/> }.into_any(),
                 Route::Link(link) => view! { <TransferPage link/> }.into_any(),
             }}
@@ -149,6 +157,7 @@ fn key(ui: Ui, event: &web_sys::KeyboardEvent) {
         "1" => ui.show(Route::Share(None)),
         "2" => ui.show(Route::Transfers),
         "3" => ui.show(Route::Compare),
+        "4" => ui.show(Route::Dashboard),
         _ => return,
     }
     event.prevent_default();

@@ -8,6 +8,7 @@ pub mod app;
 pub mod client;
 pub mod compare;
 pub mod components;
+pub mod dashboard;
 pub mod document;
 pub mod engine;
 pub mod hash;

@@ -19,6 +19,8 @@ pub enum Route {
     Receive(String),
     /// A tab that seeds for one.
     Seed(String),
+    /// What the server is doing, for its operator.
+    Dashboard,
     /// What this browser can do, and what may be chosen.
     Settings,
     /// A link to open: everything that is none of the above, as text, to be parsed where the reason can be shown.
@@ -33,6 +35,7 @@ impl Route {
             "" | "/" | "/share" => Self::Share(None),
             "/transfers" => Self::Transfers,
             "/compare" => Self::Compare,
+            "/dashboard" | "dashboard" => Self::Dashboard,
             "/settings" => Self::Settings,
             _ => Self::parse_more(fragment).unwrap_or_else(|| Self::Link(fragment.to_owned())),
         }
@@ -59,6 +62,7 @@ impl Route {
             Self::Compare => "/compare".to_owned(),
             Self::Receive(room) => ["/compare/receive/", room].concat(),
             Self::Seed(room) => ["/compare/seed/", room].concat(),
+            Self::Dashboard => "/dashboard".to_owned(),
             Self::Settings => "/settings".to_owned(),
             Self::Link(link) => link.clone(),
         }
@@ -79,6 +83,7 @@ mod tests {
             Route::Compare,
             Route::Receive("0123456789abcdef0123456789abcdef".to_owned()),
             Route::Seed("0123456789abcdef0123456789abcdef".to_owned()),
+            Route::Dashboard,
             Route::Settings,
             Route::Link(hash.to_string()),
             Route::Link("magnet:?xt=urn:btih:a5".to_owned()),

@@ -1,6 +1,7 @@
 //! Every word that a person reads, in one table: so that it can be checked, and translated, in one place.
 
 pub mod compare;
+pub mod dashboard;
 
 use shared::engine::EffectFailure;
 
@@ -54,6 +55,8 @@ pub const DISCARD: &str = "Discard";
 pub const UPLOAD_LIMIT: &str = "Upload limit";
 pub const DOWNLOAD_LIMIT: &str = "Download limit";
 pub const NO_LIMIT: &str = "none";
+pub const REPORTS: &str = "Tell this server how far transfers are";
+pub const REPORTS_WHY: &str = "Every few seconds, if it asks: pieces, rates, and with which peers. Its operator sees it on the Dashboard; other servers are told nothing.";
 pub const OPEN_SECOND_TAB: &str = "Open it in a second tab";
 
 // Transfer

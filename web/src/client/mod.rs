@@ -186,6 +186,11 @@ impl Client {
         self.save_answer(torrent, move |request| ToWorker::TorrentFile { request, torrent });
     }
 
+    /// Announce URLs of servers that are told how far this tab's transfers are, if they ask.
+    pub fn report_to(&self, trackers: Vec<String>) {
+        self.command(Command::ReportTo(trackers));
+    }
+
     /// Limits in bytes a second over all torrents; `None` is no limit.
     pub fn set_limits(&self, upload: Option<u64>, download: Option<u64>) {
         self.command(Command::SetLimits { upload, download });

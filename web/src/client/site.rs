@@ -26,6 +26,8 @@ pub struct SiteConfig {
     pub fingerprint: Option<String>,
     /// Whether the server made the certificate itself, which no browser trusts by itself.
     pub certificate_generated: bool,
+    /// Whether this browser may see the server's dashboard.
+    pub dashboard: bool,
 }
 
 /// Bytes that a download may have where it must stay in memory. A tab that asks for much more is ended by the system
@@ -96,6 +98,7 @@ pub(super) async fn config() -> (SiteConfig, JsValue) {
         clear_port: port(&named("clear")),
         fingerprint: property(&answer, "certificateFingerprint").as_string(),
         certificate_generated: property(&answer, "certificateGenerated").is_truthy(),
+        dashboard: property(&answer, "dashboard").is_truthy(),
     };
     (config, servers)
 }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::icon::{Icon, Sign};
 use crate::client::WorkerState;
+use crate::dashboard;
 use crate::routes::Route;
 use crate::state::settings::Theme;
 use crate::state::use_ui;
@@ -47,6 +48,11 @@ fn Views() -> impl IntoView {
     let ui = use_ui();
     let rows = RwSignal::from(ui.client().state().transfers.clone());
     let count = move || rows.with(Vec::len);
+    let site = RwSignal::from(ui.client().state().site.clone());
+    // Whoever may not see it is not shown the way; an operator elsewhere knows the address.
+    let operator = move || {
+        site.with(|site| site.dashboard) || ui.route.get() == Route::Dashboard || dashboard::token().is_some()
+    };
     let here = move |wanted: View| move || (View::of(&ui.route.get()) == wanted).then_some("page");
     view! {
         <a href="#/share" aria-current=here(View::Share)>{text::SHARE}</a>
@@ -55,6 +61,7 @@ fn Views() -> impl IntoView {
             <Show when=move || { count() > 0 }><span class="count">{count}</span></Show>
         </a>
         <a href="#/compare" aria-current=here(View::Compare)>{text::COMPARE}</a>
+        <Show when=operator><a href="#/dashboard" aria-current=here(View::Dashboard)>{text::dashboard::DASHBOARD}</a></Show>
     }
 }
 
@@ -64,6 +71,7 @@ enum View {
     Share,
     Transfers,
     Compare,
+    Dashboard,
     None,
 }
 
@@ -74,6 +82,7 @@ impl View {
             // A link in view is one of the transfers.
             Route::Transfers | Route::Link(_) => Self::Transfers,
             Route::Compare | Route::Receive(_) | Route::Seed(_) => Self::Compare,
+            Route::Dashboard => Self::Dashboard,
             Route::Settings => Self::None,
         }
     }

@@ -3,6 +3,7 @@
 pub mod banner;
 pub mod bars;
 pub mod compare;
+pub mod dashboard;
 pub mod drop_zone;
 pub mod file_table;
 pub mod gauge;

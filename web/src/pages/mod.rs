@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod compare_tab;
+pub mod dashboard;
 pub mod settings;
 pub mod share;
 pub mod transfer;

@@ -23,6 +23,8 @@ pub fn SettingsPage() -> impl IntoView {
                 <ThemeChoice/>
                 <LimitChoice label=text::UPLOAD_LIMIT id="upload-limit" limit=ui.settings.upload_limit/>
                 <LimitChoice label=text::DOWNLOAD_LIMIT id="download-limit" limit=ui.settings.download_limit/>
+                <label class="check"><input type="checkbox" id="reports" prop:checked=move || ui.settings.reports.get() on:change=move |event| ui.settings.reports.set(event_target_checked(&event))/><span>{text::REPORTS}</span></label>
+                <p class="note">{text::REPORTS_WHY}</p>
             </section>
             <section class="card">
                 <h2 class="card-title">{text::THIS_BROWSER}</h2>

@@ -42,11 +42,15 @@ pub struct Settings {
     pub upload_limit: RwSignal<u64>,
     /// Bytes a second from all peers, 0 for no limit.
     pub download_limit: RwSignal<u64>,
+    /// Tell the page's own server, if it asks, how far transfers are.
+    pub reports: RwSignal<bool>,
 }
 
 const THEME: &str = "theme";
 const UPLOAD: &str = "upload-limit";
 const DOWNLOAD: &str = "download-limit";
+const REPORTS: &str = "reports";
+const OFF: &str = "off";
 
 impl Settings {
     /// What was kept.
@@ -59,6 +63,7 @@ impl Settings {
             ),
             upload_limit: RwSignal::new(limit(UPLOAD)),
             download_limit: RwSignal::new(limit(DOWNLOAD)),
+            reports: RwSignal::new(document::kept(REPORTS).as_deref() != Some(OFF)),
         }
     }
 
@@ -71,6 +76,7 @@ impl Settings {
             scheme.update(|scheme| *scheme += 1);
         });
         Effect::new(move |_| document::keep(UPLOAD, &self.upload_limit.get().to_string()));
+        Effect::new(move |_| document::keep(REPORTS, if self.reports.get() { "" } else { OFF }));
         Effect::new(move |_| document::keep(DOWNLOAD, &self.download_limit.get().to_string()));
     }
 

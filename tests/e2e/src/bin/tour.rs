@@ -1,5 +1,5 @@
 //! Screenshots of the page in its main states, dark and light, on a desktop and on a phone, with real transfers.
-//! `tour compare` takes those of the Compare page only.
+//! `tour compare` takes those of the Compare page only, `tour dashboard` those of the Dashboard under load.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -42,9 +42,10 @@ async fn tour() -> Result<PathBuf> {
     std::fs::create_dir_all(&directory)?;
     let scratch = tempfile::tempdir_in(target::artifacts()?)?;
     let driver = Driver::start().await?;
-    if std::env::args().nth(1).is_some_and(|only| only == "compare") {
-        compare(&driver, &directory, scratch.path()).await?;
-        return Ok(directory);
+    match std::env::args().nth(1).as_deref() {
+        Some("compare") => return compare(&driver, &directory, scratch.path()).await.map(|()| directory),
+        Some("dashboard") => return dashboard(&driver, &directory, scratch.path()).await.map(|()| directory),
+        _ => {}
     }
     let tracker = Tracker::start(&tracker::Options::default(), scratch.path()).await?;
     let file = scratch.path().join("Holiday in the north.mp4");
@@ -98,7 +99,41 @@ async fn tour() -> Result<PathBuf> {
         profile.quit().await;
     }
     compare(&driver, &directory, scratch.path()).await?;
+    dashboard(&driver, &directory, scratch.path()).await?;
     Ok(directory)
+}
+
+/// The Dashboard while many real peers share a file, and while files are fetched over HTTP.
+async fn dashboard(driver: &Driver, directory: &Path, scratch: &Path) -> Result<()> {
+    let served = scratch.join("served");
+    files::write_random(&served.join("campus-image.iso"), 300_000_000, 140)?;
+    let options = tracker::Options { files: Some(served), ..tracker::Options::default() };
+    let tracker = Tracker::start(&options, scratch).await?;
+    let profile = Profile::start(driver, "operator", &Options::default(), scratch).await?;
+    let tab = profile.tab().await?;
+    page::open(&tab, &format!("{}/#/dashboard", tracker.origin())).await?;
+    tab.wait::<bool>("feed", "!!document.querySelector('[data-testid=dashboard] .dot.on')", LONG).await?;
+    shoot_one(&tab, directory, "15-dashboard-idle").await?;
+    let mut crowd = tokio::process::Command::new(e2e::peer::executable()?)
+        .args(["stress", "--peers", "40", "--upload-limit", "150k", "--tracker", &tracker.announce()])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .context("starting peer stress")?;
+    let url = format!("{}/files/campus-image.iso", tracker.origin());
+    let mut fetch = tokio::process::Command::new("curl")
+        .args(["-s", "-o", "/dev/null", "--limit-rate", "8M", &url])
+        .kill_on_drop(true)
+        .spawn()
+        .context("starting curl")?;
+    tab.wait::<bool>("flows", "document.querySelectorAll('[data-testid=flow]').length > 5", LONG).await?;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    shoot(&tab, directory, "16-dashboard-busy").await?;
+    fetch.kill().await?;
+    crowd.kill().await?;
+    profile.quit().await;
+    Ok(())
 }
 
 /// The Compare page: before a certificate is trusted, as it runs, and with what it found.

@@ -1,6 +1,7 @@
 //! The browser tests, see `e2e::runner`.
 
 mod compare;
+mod dashboard;
 mod firefox;
 mod foreign;
 mod http;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         firefox::tests(),
         foreign::tests(),
         compare::tests(),
+        dashboard::tests(),
     ];
     runner::main(groups.into_iter().flatten().collect())
 }
