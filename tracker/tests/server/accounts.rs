@@ -754,3 +754,21 @@ async fn the_relay_is_for_those_who_are_logged_in() {
     assert_eq!(relays(private.call(stranger, "GET", "/config.json", json!({})).await.1), 0);
     assert_eq!(relays(private.call(&mut admin, "GET", "/config.json", json!({})).await.1), 1);
 }
+
+#[tokio::test]
+async fn an_admin_sees_the_dashboard_and_a_member_does_not() {
+    let tracker = Private::start(|_, config| {
+        config.observe.dashboard_token = Some("0123456789abcdef".to_owned());
+    })
+    .await;
+    let mut root = tracker.admin().await;
+    let mut ann = tracker.member(&mut root, "ann").await;
+    for (client, expected) in [(&mut root, 200), (&mut ann, 401), (&mut Client::default(), 401)] {
+        let (status, _) = tracker.call(client, "GET", "/api/events", json!({})).await;
+        assert_eq!(status, expected);
+        let (_, config) = tracker.call(client, "GET", "/config.json", json!({})).await;
+        assert_eq!(config["dashboard"], json!(expected == 200));
+    }
+    let rebound = [("host", "evil.example"), ("cookie", root.cookie.as_str())];
+    assert_ne!(tracker.server.get("/api/events", &rebound).await.status(), 200);
+}
