@@ -15,6 +15,8 @@ pub mod drain;
 pub mod error;
 mod files;
 mod frontend;
+#[doc(hidden)]
+pub mod fuzz;
 mod host;
 mod html;
 pub mod lan;
