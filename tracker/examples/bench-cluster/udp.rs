@@ -108,7 +108,7 @@ impl Load {
         packet.extend_from_slice(&u64::from(!member.is_multiple_of(4)).to_be_bytes());
         packet.extend_from_slice(&[0; 8 + 4 + 4 + 4]);
         packet.extend_from_slice(&(-1_i32).to_be_bytes());
-        packet.extend_from_slice(&(1_000 + member).to_be_bytes());
+        packet.extend_from_slice(&1_000_u16.wrapping_add(member).to_be_bytes());
         socket.send(&packet)?;
         Ok(())
     }
