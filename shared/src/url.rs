@@ -70,6 +70,34 @@ pub fn check(text: &str, schemes: &'static [&'static str]) -> Result<String, Url
     Ok(format!("{scheme}://{}{path}", authority.to_ascii_lowercase()))
 }
 
+/// An announce URL without what stands in it for somebody's account: a passkey (32 or 40 hexadecimal digits, or an announce
+/// token of ours, as a part of the path) or a `passkey=` in the query. What is given to others, or logged, goes through here.
+pub fn without_key(url: &str) -> String {
+    let (head, query) = url.split_once('?').map_or((url, None), |(head, query)| (head, Some(query)));
+    let start = head.find("://").map_or(0, |at| at + 3);
+    let (place, path) = head.split_at(head[start..].find('/').map_or(head.len(), |at| start + at));
+    let mut bare = place.to_owned();
+    for part in path.split('/').skip(1).filter(|part| !is_key(part)) {
+        bare.push('/');
+        bare.push_str(part);
+    }
+    let kept = |pair: &&str| !pair.to_ascii_lowercase().starts_with("passkey=");
+    let query: Vec<&str> = query.into_iter().flat_map(|query| query.split('&')).filter(kept).collect();
+    if !query.is_empty() {
+        bare.push('?');
+        bare.push_str(&query.join("&"));
+    }
+    bare
+}
+
+fn is_key(part: &str) -> bool {
+    let hex = matches!(part.len(), 32 | 40) && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let token = |rest: &str| {
+        rest.len() == 43 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    hex || part.strip_prefix("t-").is_some_and(token)
+}
+
 /// Checks `host:port`; answers it with the host in small letters.
 pub fn check_host_port(text: &str) -> Option<String> {
     let ascii = text.len() <= limits::URL_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -122,6 +150,26 @@ mod tests {
             ("http://h?x", "http://h?x"),
         ] {
             assert_eq!(check(text, TRACKER_SCHEMES).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_to_others_holds_nobodys_key() {
+        let (key, token) = ("0123456789abcdef0123456789ABCDEF", ["t-", &"aZ9_-".repeat(8), "abc"].concat());
+        for (url, bare) in [
+            ("http://h:1/K/announce", "http://h:1/announce"),
+            ("ws://h/announce/K", "ws://h/announce"),
+            ("udp://[::1]:1/T/announce", "udp://[::1]:1/announce"),
+            ("http://h/announce.php?passkey=K&x=1", "http://h/announce.php?x=1"),
+            ("http://h/announce?passkey=K", "http://h/announce"),
+        ] {
+            let url = url.replace('K', key).replace('T', &token);
+            assert_eq!(without_key(&url), bare, "{url}");
+        }
+        for url in
+            ["wss://h", "wss://h:1/announce", "http://h/a/b?x=/y&z", "udp://h:1", "http://h/", "http://h?x"]
+        {
+            assert_eq!(without_key(url), url);
         }
     }
 

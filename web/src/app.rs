@@ -9,9 +9,11 @@ use crate::components::banner::Banners;
 use crate::components::bars::{BottomBar, TopBar};
 use crate::components::drop_zone::{DropOverlay, FileInputs, choose_files};
 use crate::components::help::Help;
+use crate::components::login::LoginGate;
 use crate::components::toast::Toast;
 use crate::components::watch::{Spoken, Watches};
 use crate::intake::Given;
+use crate::pages::account::AccountPage;
 use crate::pages::compare::ComparePage;
 use crate::pages::compare_tab::{ReceiverPage, SeederPage};
 use crate::pages::dashboard::DashboardPage;
@@ -36,6 +38,7 @@ pub fn App() -> impl IntoView {
     title::keep(ui);
     awake::keep(ui);
     let reporting = client.clone();
+    ui.account.follow(ui);
     Effect::new(move |_| {
         let (upload, download) = ui.settings.limits();
         client.set_limits(upload, download);
@@ -54,6 +57,7 @@ pub fn App() -> impl IntoView {
         <TopBar/>
         <main id="main" tabindex="-1" data-ready=ready>
             <Banners/>
+            <LoginGate/>
             {move || match ui.route.get() {
                 Route::Share(info_hash) => view! { <SharePage info_hash/> }.into_any(),
                 Route::Transfers => view! { <TransfersPage/> }.into_any(),
@@ -62,6 +66,7 @@ pub fn App() -> impl IntoView {
                 Route::Seed(room) => view! { <SeederPage room/> }.into_any(),
                 Route::Dashboard => view! { <DashboardPage/> }.into_any(),
                 Route::Settings => view! { <SettingsPage/> }.into_any(),
+                Route::Account(invitation) => view! { <AccountPage invitation/> }.into_any(),
                 Route::Link(link) => view! { <TransferPage link/> }.into_any(),
             }}
         </main>

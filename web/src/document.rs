@@ -30,6 +30,11 @@ pub fn hostname() -> String {
     window().location().hostname().unwrap_or_default()
 }
 
+/// Whether what is typed here reaches the server encrypted, or does not leave this machine.
+pub fn is_secure() -> bool {
+    property(&js_sys::global(), "isSecureContext").is_truthy()
+}
+
 /// Goes to another fragment; the browser tells by `hashchange`.
 pub fn go(fragment: &str) {
     // Refused only for addresses that cannot be parsed, which a fragment cannot make.

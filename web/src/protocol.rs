@@ -124,6 +124,8 @@ pub enum ToWorker {
         /// In the browser's words.
         reason: String,
     },
+    /// Somebody logged in here, or out: the socket to our own tracker stands for somebody else from now on.
+    LoggedIn(bool),
     /// Whether the browser promised to keep our storage.
     Persisted(bool),
     /// The tab is about to go.
@@ -141,6 +143,8 @@ pub struct StartOptions {
     pub force_memory: bool,
     /// Directories that this tab held before it was reloaded. Their locks may take a moment to come free.
     pub held: Vec<(InfoHash, u32)>,
+    /// Whether our own tracker has accounts.
+    pub accounts: bool,
 }
 
 /// What the worker tells the page.
@@ -174,6 +178,8 @@ pub enum FromWorker {
         /// In words.
         text: String,
     },
+    /// Our own tracker wants a login.
+    LoginRequired,
     /// Ask the browser to keep our storage. Answer: [`ToWorker::Persisted`].
     Persist,
     /// Make a connection with one data channel, and an offer. Answers: [`ToWorker::Channel`], [`ToWorker::Described`].

@@ -23,6 +23,8 @@ pub enum Route {
     Dashboard,
     /// What this browser can do, and what may be chosen.
     Settings,
+    /// Logging in, the own account, and for admins all of them; with an invitation, if the link brought one.
+    Account(Option<String>),
     /// A link to open: everything that is none of the above, as text, to be parsed where the reason can be shown.
     Link(String),
 }
@@ -37,6 +39,7 @@ impl Route {
             "/compare" => Self::Compare,
             "/dashboard" | "dashboard" => Self::Dashboard,
             "/settings" => Self::Settings,
+            "/account" => Self::Account(None),
             _ => Self::parse_more(fragment).unwrap_or_else(|| Self::Link(fragment.to_owned())),
         }
     }
@@ -44,7 +47,9 @@ impl Route {
     /// Views that are about something.
     fn parse_more(fragment: &str) -> Option<Self> {
         let room = |name: &str| room::is_name(name).then(|| name.to_owned());
-        if let Some(name) = fragment.strip_prefix("/compare/receive/") {
+        if let Some(code) = fragment.strip_prefix("/account?invite=") {
+            Some(Self::Account(Some(code.to_owned())))
+        } else if let Some(name) = fragment.strip_prefix("/compare/receive/") {
             room(name).map(Self::Receive)
         } else if let Some(name) = fragment.strip_prefix("/compare/seed/") {
             room(name).map(Self::Seed)
@@ -64,6 +69,8 @@ impl Route {
             Self::Seed(room) => ["/compare/seed/", room].concat(),
             Self::Dashboard => "/dashboard".to_owned(),
             Self::Settings => "/settings".to_owned(),
+            Self::Account(None) => "/account".to_owned(),
+            Self::Account(Some(code)) => ["/account?invite=", code].concat(),
             Self::Link(link) => link.clone(),
         }
     }
@@ -85,6 +92,8 @@ mod tests {
             Route::Seed("0123456789abcdef0123456789abcdef".to_owned()),
             Route::Dashboard,
             Route::Settings,
+            Route::Account(None),
+            Route::Account(Some("t-abc".to_owned())),
             Route::Link(hash.to_string()),
             Route::Link("magnet:?xt=urn:btih:a5".to_owned()),
         ] {

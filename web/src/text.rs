@@ -1,5 +1,6 @@
 //! Every word that a person reads, in one table: so that it can be checked, and translated, in one place.
 
+pub mod account;
 pub mod compare;
 pub mod dashboard;
 

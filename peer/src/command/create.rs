@@ -11,6 +11,7 @@ use serde::Serialize;
 use shared::limits;
 use shared::magnet::Link;
 use shared::metainfo::builder::BuildError;
+use shared::url;
 
 use super::sources::{find, hash};
 use crate::cli::{flag, values};
@@ -111,6 +112,12 @@ pub(crate) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
     if let Some(comment) = &args.comment {
         metainfo = metainfo.with_comment(comment);
     }
+    // Both are given to others.
+    let bare: Vec<String> = trackers.iter().map(|tracker| url::without_key(tracker)).collect();
+    if bare != trackers {
+        output.note("peer: your passkey is left out: whoever opens this brings their own, or logs in");
+    }
+    let trackers = bare;
     let torrent = metainfo.to_torrent(&trackers);
     let place = if to_stdout {
         // Whoever closed standard output does not want to know.

@@ -16,6 +16,7 @@ use shared::engine::{Event, Origin, Snapshot};
 use shared::id::InfoHash;
 use shared::limits;
 use shared::magnet::Link;
+use shared::url;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::signals::Signals;
@@ -201,7 +202,8 @@ async fn add(
     let mut link = Link::new(metainfo.info_hash());
     link.name = Some(metainfo.name().to_owned());
     link.length = Some(metainfo.layout().total());
-    link.trackers = trackers.to_vec();
+    // It is given to others.
+    link.trackers = trackers.iter().map(|tracker| url::without_key(tracker)).collect();
     let origin = Origin::Complete(Bytes::from(metainfo.to_torrent(trackers)));
     let place = Place::Files(files);
     client.add(Add { origin, trackers: trackers.to_vec(), start: true, place }).await?;

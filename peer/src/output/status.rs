@@ -2,6 +2,7 @@
 
 use shared::engine::{EffectFailure, Phase, TorrentSnapshot, TrackerSnapshot, TrackerState, Waiting};
 use shared::units::percent;
+use shared::url::without_key;
 
 use super::units;
 
@@ -85,9 +86,12 @@ fn tracker_unreachable(torrent: &TorrentSnapshot, retry_ms: u64) -> String {
         (None, _) => {
             "no meeting server is named: nobody can be found. Name one with --tracker, or a --peer".to_owned()
         }
-        (Some(tracker), 0) => format!("can't reach the meeting server ({}); retrying now", tracker.url),
+        (Some(tracker), 0) => {
+            format!("can't reach the meeting server ({}); retrying now", without_key(&tracker.url))
+        }
         (Some(tracker), ms) => {
-            format!("can't reach the meeting server ({}); retrying in {} s", tracker.url, ms.div_ceil(1_000))
+            let (url, seconds) = (without_key(&tracker.url), ms.div_ceil(1_000));
+            format!("can't reach the meeting server ({url}); retrying in {seconds} s")
         }
     }
 }

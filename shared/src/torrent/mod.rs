@@ -67,6 +67,7 @@ use crate::picker::Picker;
 use crate::rate::RateMeter;
 use crate::rng::Rng;
 use crate::time::Instant;
+use crate::url;
 
 /// One torrent.
 #[derive(Debug)]
@@ -285,12 +286,12 @@ impl Torrent {
         assert!(self.dirty.is_empty(), "everything is settled");
     }
 
-    /// The link that leads here.
+    /// The link that leads here. It is given to others, so it holds nobody's passkey.
     fn magnet(&self) -> String {
         let mut link = Link::new(self.info_hash);
         link.name = self.meta.as_ref().map(|meta| meta.name().to_owned()).or_else(|| self.link_name.clone());
         link.length = self.layout().map(Layout::total).or(self.link_length);
-        link.trackers = self.announcer.urls().map(ToOwned::to_owned).collect();
+        link.trackers = self.announcer.urls().map(url::without_key).collect();
         link.web_seeds = self.web_seeds.urls().map(ToOwned::to_owned).collect();
         link.to_magnet()
     }

@@ -225,6 +225,7 @@ impl Bridge {
             FromWorker::Quota(quota) => self.state.capabilities.update(|ours| ours.quota = quota),
             FromWorker::Held(held) => held::remember(&held),
             FromWorker::Notice { level, torrent, text } => self.notice(level, torrent, text),
+            FromWorker::LoginRequired => self.state.login_required.update(|times| *times += 1),
             FromWorker::Persist => self.ask_to_persist(),
             FromWorker::Offer { effect, conn } => self.connections.offer(effect, conn),
             FromWorker::Answer { effect, conn, sdp } => self.connections.answer(effect, conn, sdp),

@@ -31,7 +31,7 @@ use bridge::Bridge;
 pub(crate) use bridge::WORKER_URL;
 use save::Saver;
 pub(crate) use save::anchor as download;
-pub use site::{MEMORY_CAP_BYTES, SiteConfig, announce_url, same_server};
+pub use site::{MEMORY_CAP_BYTES, SiteAccounts, SiteConfig, announce_url, same_server};
 pub use state::{
     Backing, Capabilities, Creation, CreationId, CreationState, Level, Notice, PageState, PathInfo, PathKind,
     Quota, Stored, Transfer, TransferView, WorkerState,
@@ -191,6 +191,11 @@ impl Client {
         self.command(Command::ReportTo(trackers));
     }
 
+    /// Somebody logged in here, or out: the tracker is asked anew, for them.
+    pub fn logged_in(&self, is: bool) {
+        self.post(ToWorker::LoggedIn(is));
+    }
+
     /// Limits in bytes a second over all torrents; `None` is no limit.
     pub fn set_limits(&self, upload: Option<u64>, download: Option<u64>) {
         self.command(Command::SetLimits { upload, download });
@@ -246,6 +251,7 @@ impl Client {
 /// Waits for the worker and for the server's configuration, then lets the worker begin.
 async fn start_engine(bridge: Rc<Bridge>, loaded: oneshot::Receiver<()>) {
     let (config, ice_servers) = site::config().await;
+    let accounts = config.accounts.is_some();
     bridge.state.site.set(config);
     bridge.connections.set_ice_servers(ice_servers);
     if loaded.await.is_err() {
@@ -264,6 +270,7 @@ async fn start_engine(bridge: Rc<Bridge>, loaded: oneshot::Receiver<()>) {
             capabilities,
             force_memory: site::query_has("storage", "memory"),
             held: held::recall(),
+            accounts,
         })),
         // A page that was given by no server has none to ask.
         Err(error) => bridge.fail(&error.to_string()),

@@ -28,6 +28,19 @@ pub struct SiteConfig {
     pub certificate_generated: bool,
     /// Whether this browser may see the server's dashboard.
     pub dashboard: bool,
+    /// Its accounts, if it has any.
+    pub accounts: Option<SiteAccounts>,
+    /// Port where announces over UDP are taken.
+    pub udp_port: Option<u16>,
+}
+
+/// What the server says of its accounts to everybody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SiteAccounts {
+    /// Nothing is announced or downloaded without one.
+    pub required: bool,
+    /// Who may make one: `open`, `invite` or `closed`.
+    pub registration: String,
 }
 
 /// Bytes that a download may have where it must stay in memory. A tab that asks for much more is ended by the system
@@ -99,8 +112,17 @@ pub(super) async fn config() -> (SiteConfig, JsValue) {
         fingerprint: property(&answer, "certificateFingerprint").as_string(),
         certificate_generated: property(&answer, "certificateGenerated").is_truthy(),
         dashboard: property(&answer, "dashboard").is_truthy(),
+        accounts: accounts(&property(&answer, "accounts")),
+        udp_port: port(&property(&answer, "udpPort")),
     };
     (config, servers)
+}
+
+fn accounts(value: &JsValue) -> Option<SiteAccounts> {
+    value.is_object().then(|| SiteAccounts {
+        required: property(value, "required").is_truthy(),
+        registration: property(value, "registration").as_string().unwrap_or_default(),
+    })
 }
 
 fn port(value: &JsValue) -> Option<u16> {

@@ -28,6 +28,8 @@ pub struct PageState {
     pub stored: ArcRwSignal<Vec<Stored>>,
     /// What a person should be told, oldest first, bounded.
     pub notices: ArcRwSignal<Vec<Notice>>,
+    /// How often our own tracker said that it wants a login.
+    pub login_required: ArcRwSignal<u32>,
 }
 
 impl Default for PageState {
@@ -40,6 +42,7 @@ impl Default for PageState {
             creations: ArcRwSignal::new(Vec::new()),
             stored: ArcRwSignal::new(Vec::new()),
             notices: ArcRwSignal::new(Vec::new()),
+            login_required: ArcRwSignal::new(0),
         }
     }
 }

@@ -11,6 +11,23 @@ use crate::state::use_ui;
 use crate::text;
 use shared::engine::TrackerState;
 
+/// Leads to logging in, or to the account; only where there are any.
+#[component]
+fn AccountLink() -> impl IntoView {
+    let account = use_ui().account;
+    let here = move || matches!(use_ui().route.get(), Route::Account(_)).then_some("page");
+    let word = move || {
+        account
+            .me
+            .with(|me| me.as_ref().map_or_else(|| text::account::LOG_IN.to_owned(), |me| me.name.clone()))
+    };
+    view! {
+        <Show when=move || account.exists()>
+            <a class="account-link" data-testid="account-link" href="#/account" aria-current=here aria-label=move || [text::account::ACCOUNT, ": ", &word()].concat()>{word}</a>
+        </Show>
+    }
+}
+
 /// Wordmark, views, connection, theme, settings.
 #[component]
 pub fn TopBar() -> impl IntoView {
@@ -22,6 +39,7 @@ pub fn TopBar() -> impl IntoView {
                 <nav class="views" aria-label=text::VIEWS><Views/></nav>
                 <div class="bar-right">
                     <Connection/>
+                    <AccountLink/>
                     <ThemeButton/>
                     <a class="square" href="#/settings" aria-label=text::SETTINGS title=text::SETTINGS><Icon sign=Sign::Gear/></a>
                 </div>
@@ -83,7 +101,7 @@ impl View {
             Route::Transfers | Route::Link(_) => Self::Transfers,
             Route::Compare | Route::Receive(_) | Route::Seed(_) => Self::Compare,
             Route::Dashboard => Self::Dashboard,
-            Route::Settings => Self::None,
+            Route::Settings | Route::Account(_) => Self::None,
         }
     }
 }

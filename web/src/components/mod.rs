@@ -11,6 +11,7 @@ pub mod help;
 pub mod icon;
 pub mod limits;
 pub mod link_form;
+pub mod login;
 pub mod object_head;
 pub mod peer_table;
 pub mod piece_field;

@@ -6,6 +6,7 @@ use shared::engine::{Command, EffectFailure, EffectResult, Input, Origin};
 use shared::id::InfoHash;
 use shared::magnet::Link;
 use shared::metainfo::Metainfo;
+use shared::url;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, File};
@@ -55,6 +56,7 @@ impl Host {
             ToWorker::ChannelDrained { conn, buffered, taken } => self.relayed_drained(conn, buffered, taken),
             ToWorker::ChannelClosed { conn } => self.closed(conn),
             ToWorker::ConnectionFailed { conn, reason } => self.failed(conn, reason),
+            ToWorker::LoggedIn(is) => self.logged_in(is),
             ToWorker::Persisted(granted) => self.capabilities.persisted = Some(granted),
             ToWorker::Shutdown => self.command(Command::Shutdown),
         }
@@ -157,6 +159,8 @@ impl Host {
         };
         let (trackers, web_seeds) = self.named_by(torrent);
         let metainfo = with_web_seeds(Metainfo::clone(&metainfo), &web_seeds);
+        // It is given to others.
+        let trackers: Vec<String> = trackers.iter().map(|tracker| url::without_key(tracker)).collect();
         let bytes = Bytes::from(metainfo.to_torrent(&trackers));
         let parts = Array::of1(&Uint8Array::from(&bytes[..]));
         match Blob::new_with_u8_array_sequence(&parts) {

@@ -7,10 +7,14 @@ use sha1::{Digest as _, Sha1};
 use shared::engine::{ClosedBy, Effect, EffectFailure, EffectResult, Input, Output};
 use shared::id::{ConnId, EffectId, TrackerId};
 use shared::time::Instant;
+use shared::tracker::ws::refusal_code;
+use wasm_bindgen_futures::spawn_local;
 
 use super::fetches::Wanted;
-use super::host::Host;
+use super::host::{Host, Socket};
 use super::stores::Work;
+use crate::client::same_server;
+use crate::net::announce_token;
 use crate::net::tracker_socket::{Heard, TrackerSocket};
 use crate::protocol::FromWorker;
 
@@ -76,28 +80,52 @@ impl Host {
     }
 
     fn connect_tracker(&mut self, tracker: TrackerId, url: &str) {
-        let pump = self.pump.clone();
         self.sockets_made += 1;
         let number = self.sockets_made;
+        let is_own = self.accounts && same_server(url, &self.tracker);
+        self.sockets.insert(tracker, Socket { number, is_own, socket: None });
+        if !is_own || !self.asks_token {
+            return self.open_socket(tracker, number, url);
+        }
+        let (pump, url) = (self.pump.clone(), url.to_owned());
+        spawn_local(async move {
+            let url = announce_token::with_token(&url).await;
+            pump.run(move |host| host.open_socket(tracker, number, &url));
+        });
+    }
+
+    fn open_socket(&mut self, tracker: TrackerId, number: u64, url: &str) {
+        let pump = self.pump.clone();
         let heard = Rc::new(move |heard: Heard| {
             pump.run(move |host| host.hear_tracker(tracker, number, heard));
         });
+        // It may be wanted no longer, or another in its place.
+        let Some(place) = self.sockets.get_mut(&tracker).filter(|present| present.number == number) else {
+            return;
+        };
         match TrackerSocket::connect(url, heard) {
-            Ok(socket) => {
-                self.sockets.insert(tracker, (number, socket));
+            Ok(socket) => place.socket = Some(socket),
+            Err(error) => {
+                self.sockets.remove(&tracker);
+                self.pump.input(Input::TrackerClosed { tracker, reason: error.to_string() });
             }
-            Err(error) => self.pump.input(Input::TrackerClosed { tracker, reason: error.to_string() }),
         }
     }
 
     fn hear_tracker(&mut self, tracker: TrackerId, number: u64, heard: Heard) {
         // A tracker's next socket has the same id; what the one before still says is not about it.
-        if self.sockets.get(&tracker).is_none_or(|(present, _)| *present != number) {
+        let Some(present) = self.sockets.get(&tracker).filter(|present| present.number == number) else {
             return;
-        }
+        };
         self.pump.input(match heard {
             Heard::Opened => Input::TrackerOpened(tracker),
-            Heard::Text(text) => Input::TrackerMessage { tracker, text },
+            Heard::Text(text) => {
+                let wants_login = |code: String| code == "login_required" || code == "credential_invalid";
+                if present.is_own && refusal_code(&text).is_some_and(wants_login) {
+                    self.say(&FromWorker::LoginRequired);
+                }
+                Input::TrackerMessage { tracker, text }
+            }
             Heard::Closed(reason) => {
                 self.sockets.remove(&tracker);
                 Input::TrackerClosed { tracker, reason }
@@ -105,8 +133,22 @@ impl Host {
         });
     }
 
+    /// Somebody logged in, or out: the sockets to our own tracker are opened anew, for them.
+    pub(super) fn logged_in(&mut self, is: bool) {
+        self.asks_token = self.accounts && is;
+        let own: Vec<TrackerId> =
+            self.sockets.iter().filter(|(_, socket)| socket.is_own).map(|(tracker, _)| *tracker).collect();
+        for tracker in own {
+            self.sockets.remove(&tracker);
+            let reason = "opened again for another login".to_owned();
+            self.pump.input(Input::TrackerClosed { tracker, reason });
+        }
+    }
+
     fn send_to_tracker(&self, tracker: TrackerId, text: &str) {
-        let Some((_, socket)) = self.sockets.get(&tracker) else { return };
+        let Some(socket) = self.sockets.get(&tracker).and_then(|present| present.socket.as_ref()) else {
+            return;
+        };
         // A socket that is closing says so by its own event; only one that is not open yet makes this fail.
         if let Err(error) = socket.send(text) {
             self.pump.input(Input::TrackerClosed { tracker, reason: error.to_string() });

@@ -38,8 +38,13 @@ pub(super) struct Host {
     pub(super) capabilities: Capabilities,
     pub(super) library: Option<Library>,
     /// The present socket of each tracker, with its number.
-    pub(super) sockets: BTreeMap<TrackerId, (u64, TrackerSocket)>,
+    pub(super) sockets: BTreeMap<TrackerId, Socket>,
     pub(super) sockets_made: u64,
+    /// Whether our own tracker is asked for a token before its socket is opened: it has accounts, and somebody is logged in
+    /// as far as is known.
+    pub(super) asks_token: bool,
+    /// Whether our own tracker has accounts.
+    pub(super) accounts: bool,
     pub(super) connections: BTreeMap<ConnId, Connection>,
     pub(super) closing: BTreeMap<ConnId, Closing>,
     /// Requests to web seeds under way.
@@ -55,12 +60,22 @@ pub(super) struct Host {
     pub(super) asked_to_persist: bool,
 }
 
+/// The present socket of a tracker.
+pub(super) struct Socket {
+    /// Of all sockets, which.
+    pub(super) number: u64,
+    /// Whether it leads to our own tracker.
+    pub(super) is_own: bool,
+    /// `None` until its address is known.
+    pub(super) socket: Option<TrackerSocket>,
+}
+
 /// Makes the host, and tells the page once it has looked around.
 pub(super) fn begin(pump: &Rc<Pump>, options: StartOptions, probed: bool) -> Result<(), JsError> {
     let page = scope::worker()?;
     let seed = scope::random_bytes()?;
     let handle = pump.handle();
-    let StartOptions { tracker, mut capabilities, force_memory, held } = options;
+    let StartOptions { tracker, mut capabilities, force_memory, held, accounts } = options;
     capabilities.transferable_channels = probed;
     let pump = Rc::clone(pump);
     spawn_local(async move {
@@ -101,6 +116,8 @@ pub(super) fn begin(pump: &Rc<Pump>, options: StartOptions, probed: bool) -> Res
             library,
             sockets: BTreeMap::new(),
             sockets_made: 0,
+            asks_token: accounts,
+            accounts,
             connections: BTreeMap::new(),
             closing: BTreeMap::new(),
             fetches: BTreeMap::new(),

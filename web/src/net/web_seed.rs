@@ -1,6 +1,6 @@
 //! One request to a web seed: a range of a file, as a stream.
 //!
-//! Sent without cookies and without a referrer, and not led elsewhere by a redirect: a script cannot look where one leads
+//! Sent without cookies, but to our own server, which may want a login, and without a referrer, and not led elsewhere by a redirect: a script cannot look where one leads
 //! before it follows it. A server of another origin has to allow the page (CORS), as for any request of a script.
 
 use bytes::Bytes;
@@ -49,7 +49,7 @@ impl Range {
         let init = RequestInit::new();
         init.set_headers(&headers);
         init.set_mode(RequestMode::Cors);
-        init.set_credentials(RequestCredentials::Omit);
+        init.set_credentials(RequestCredentials::SameOrigin);
         init.set_redirect(RequestRedirect::Error);
         init.set_cache(RequestCache::NoStore);
         init.set_referrer_policy(ReferrerPolicy::NoReferrer);

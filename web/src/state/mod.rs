@@ -1,6 +1,7 @@
 //! What the views share beside the engine's own state ([`crate::client::PageState`]): where the person is, what they
 //! chose, what they are being told.
 
+pub mod account;
 pub mod actions;
 pub mod awake;
 #[cfg(feature = "demo")]
@@ -20,6 +21,7 @@ use crate::client::{Client, CreationId, TransferView};
 use crate::compare::race::Race;
 use crate::document;
 use crate::routes::Route;
+use account::Account;
 use history::Histories;
 use server::Server;
 use settings::Settings;
@@ -50,6 +52,8 @@ pub struct Ui {
     pub race: Race,
     /// What this browser keeps: theme and limits.
     pub settings: Settings,
+    /// Who is logged in to it.
+    pub account: Account,
     /// The page's own server.
     pub server: StoredValue<Server>,
     client: StoredValue<Client>,
@@ -79,6 +83,7 @@ impl Ui {
             histories: Histories::default(),
             race: Race::new(client.clone()),
             settings: Settings::load(),
+            account: Account::new(&client),
             server: StoredValue::new(Server::here()),
             client: StoredValue::new(client),
         }

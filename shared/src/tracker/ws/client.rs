@@ -458,6 +458,22 @@ fn short_text(field: Option<&RawValue>) -> Option<String> {
     string(field).map(|text| crate::text::shown(&text, TEXT_MAX))
 }
 
+/// The word for programs in a failure (`login_required`): why the tracker does not grant something to whoever asks.
+/// `None` for every other message.
+pub fn refusal_code(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        #[serde(rename = "failure reason")]
+        _reason: String,
+        code: String,
+    }
+    // Of the hundreds of messages that a socket brings, nearly all are read no further.
+    if !text.contains("\"failure reason\"") {
+        return None;
+    }
+    serde_json::from_str::<Refusal>(text).ok().map(|refusal| refusal.code)
+}
+
 #[cfg(test)]
 #[path = "client_tests.rs"]
 mod tests;

@@ -239,3 +239,22 @@ fn an_invitation_to_report_names_seconds_in_bounds() {
         assert!(read(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn a_refusal_says_why_to_programs_and_an_offer_cannot_pretend_to_be_one() {
+    let code = |text: &str| refusal_code(text);
+    assert_eq!(
+        code(
+            r#"{"action":"announce","failure reason":"login required: x","code":"login_required","info_hash":"x"}"#
+        ),
+        Some("login_required".to_owned())
+    );
+    for other in [
+        r#"{"action":"announce","offer":{"failure reason":"x","code":"login_required"},"offer_id":"x"}"#,
+        r#"{"action":"announce","failure reason":"x"}"#,
+        r#"{"action":"announce","interval":120,"code":"login_required"}"#,
+        "{",
+    ] {
+        assert_eq!(code(other), None, "{other}");
+    }
+}

@@ -16,6 +16,7 @@ pub use super::announce::Event;
 pub use super::scrape::ScrapeCounts;
 pub use client::{
     AnnounceReply, ClientAnnounce, ClientMessage, ClientOffer, ServerMessage, ServerMessageError,
+    refusal_code,
 };
 pub use json::{Json, JsonError};
 pub use report::Report;

@@ -1,5 +1,6 @@
 //! The browser tests, see `e2e::runner`.
 
+mod accounts;
 mod compare;
 mod dashboard;
 mod firefox;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         foreign::tests(),
         compare::tests(),
         dashboard::tests(),
+        accounts::tests(),
     ];
     runner::main(groups.into_iter().flatten().collect())
 }
