@@ -83,7 +83,7 @@ impl Files {
             }
         }
         let root = Root::open(&real).map_err(failed)?;
-        info!(directory = %real.display(), "serving files under /files/ to everybody who can reach this tracker");
+        info!(directory = %real.display(), "serving files under /files/ to everybody who can reach this tracker, unless --require-login");
         let downloads = Arc::new(Semaphore::new(DOWNLOADS_MAX));
         let of_address = PerAddress::new(DOWNLOADS_PER_ADDRESS);
         Ok(Self { root: Arc::new(root), real, downloads, of_address, told_large: AtomicBool::new(false) })

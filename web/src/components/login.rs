@@ -51,7 +51,7 @@ fn Elsewhere() -> impl IntoView {
 pub fn LoginForm() -> impl IntoView {
     let ui = use_ui();
     let (name, password) = (NodeRef::<Input>::new(), NodeRef::<Input>::new());
-    let trouble = Trouble::new();
+    let trouble = Trouble::none();
     let ready = RwSignal::new(!is_clear());
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
@@ -86,7 +86,7 @@ pub fn LoginForm() -> impl IntoView {
 pub fn RegisterForm(invitation: String) -> impl IntoView {
     let ui = use_ui();
     let (name, password, code) = (NodeRef::<Input>::new(), NodeRef::<Input>::new(), NodeRef::<Input>::new());
-    let trouble = Trouble::new();
+    let trouble = Trouble::none();
     let ready = RwSignal::new(!is_clear());
     let invited = StoredValue::new(invitation);
     let needs_code = move || ui.account.registration() != "open" || ui.account.is_first.get();
@@ -182,7 +182,7 @@ pub struct Trouble {
 
 impl Trouble {
     /// None yet. The seconds to wait are counted for as long as the calling component lives.
-    pub fn new() -> Self {
+    pub fn none() -> Self {
         let left = RwSignal::new(0);
         let tick = Interval::new(1_000, move || {
             left.maybe_update(|left: &mut u64| {

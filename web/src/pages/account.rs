@@ -145,7 +145,7 @@ fn AnnounceUrls() -> impl IntoView {
 fn PasswordForm() -> impl IntoView {
     let ui = use_ui();
     let (current, new) = (NodeRef::<Input>::new(), NodeRef::<Input>::new());
-    let trouble = Trouble::new();
+    let trouble = Trouble::none();
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         let (Some(current), Some(new)) = (current.get_untracked(), new.get_untracked()) else { return };

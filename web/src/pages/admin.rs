@@ -82,7 +82,7 @@ impl Book {
 
 /// Below the own account.
 #[component]
-pub(super) fn Administration() -> impl IntoView {
+pub fn Administration() -> impl IntoView {
     let ui = use_ui();
     let book = Book {
         ui,
@@ -153,7 +153,7 @@ fn Row(book: Book, one: Listed) -> impl IntoView {
 #[component]
 fn AddForm(book: Book) -> impl IntoView {
     let name = NodeRef::<Input>::new();
-    let trouble = Trouble::new();
+    let trouble = Trouble::none();
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         let Some(field) = name.get_untracked() else { return };
@@ -227,7 +227,7 @@ fn Permissions(book: Book) -> impl IntoView {
         view! {
             <tr data-testid="permission-row">
                 <th scope="row">{one.title.clone()}</th>
-                <td class="mono">{one.info_hash.clone()}</td>
+                <td class="mono">{one.info_hash}</td>
                 <td>{whom}</td>
                 <td><button type="button" aria-label=label on:click=remove>{words::UNREGISTER}</button></td>
             </tr>

@@ -1,7 +1,7 @@
 //! One file a view. A page wires state to components.
 
 pub mod account;
-mod admin;
+pub mod admin;
 pub mod compare;
 pub mod compare_tab;
 pub mod dashboard;
