@@ -21,6 +21,7 @@ use super::options::{ClusterConfig, ClusterError};
 use super::redis::{Arrivals, Incoming, Link, Outgoing};
 use super::replica::{Counters, Event, Output, Replica, To, View};
 use super::tally::{Elsewhere, WORTH_TELLING};
+use crate::observe::events::Kind;
 use crate::state::AppState;
 use crate::swarm::change::Node;
 use crate::swarm::{Reply, SocketId};
@@ -375,10 +376,15 @@ impl Host<'_> {
 
     fn tell(&mut self, event: Event) {
         match event {
-            Event::Met(id, name) => info!(node = %id, name, "another node"),
+            Event::Met(id, name) => {
+                self.state.observe.events.note(Kind::Node, None, || format!("another node, {name} ({id})"));
+                info!(node = %id, name, "another node");
+            }
             Event::Synced(id, members) => debug!(node = %id, members, "all members of a node are known"),
             Event::Gone(id, members) => {
                 self.elsewhere.forget(id);
+                let text = || format!("the node {id} is gone, and its {members} members with it");
+                self.state.observe.events.note(Kind::Node, None, text);
                 warn!(node = %id, members, "a node is gone, and its members with it");
             }
             Event::Resync(id, why) => info!(node = %id, why, "the members of a node are asked for again"),

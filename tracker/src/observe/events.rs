@@ -33,7 +33,6 @@ pub(crate) enum Kind {
     #[expect(dead_code, reason = "for whoever reads certificates anew")]
     Certificate,
     /// A node of the cluster came or went.
-    #[expect(dead_code, reason = "for whoever runs several nodes")]
     Node,
     /// The tracker itself.
     Tracker,
