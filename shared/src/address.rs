@@ -53,8 +53,16 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
 
 /// The network by which an address is banned: whoever has one IPv6 address has the 2⁶⁴ beside it.
 pub fn network(ip: IpAddr) -> IpAddr {
+    network_of(ip, 64)
+}
+
+/// The same with so many leading bits of an IPv6 address, 128 at most, instead of 64.
+pub fn network_of(ip: IpAddr, ipv6_prefix: u8) -> IpAddr {
     match ip.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
+        IpAddr::V6(ip) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(ipv6_prefix.min(128))).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & mask))
+        }
         v4 @ IpAddr::V4(_) => v4,
     }
 }

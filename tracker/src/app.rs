@@ -13,8 +13,9 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use tracing::info;
 
+use crate::access::Unserved;
 use crate::account::Credential;
-use crate::frontend::{http as http_frontend, ws};
+use crate::frontend::{Rejected, http as http_frontend, ws};
 use crate::listener::Place;
 use crate::observe::counts::Loss;
 use crate::state::AppState;
@@ -66,6 +67,10 @@ async fn page(State(state): State<Arc<AppState>>, method: Method, uri: Uri, head
 /// Takes every WebSocket, whatever its path: announce URLs in the wild end in `/`, `/announce` and anything else. And
 /// puts on every other response what all of them need.
 async fn upgrade(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+    let client = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|client| client.0.ip());
+    if let Some(Err(denied)) = client.map(|client| state.access.address(client)) {
+        return turned_away(&state, denied, request.uri().path());
+    }
     if is_websocket(&request) {
         return websocket(state, request).await;
     }
@@ -78,6 +83,15 @@ async fn upgrade(State(state): State<Arc<AppState>>, request: Request, next: Nex
         .or_insert(HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// What somebody gets who may not use the tracker.
+fn turned_away(state: &AppState, denied: Unserved, path: &str) -> Response {
+    state.traffic.rejections.add(denied);
+    match path {
+        "/announce" | "/scrape" => http_frontend::failure(&denied),
+        _ => (StatusCode::FORBIDDEN, format!("{denied}\n")).into_response(),
+    }
 }
 
 pub(crate) fn is_websocket(request: &Request) -> bool {
@@ -103,8 +117,14 @@ async fn websocket(state: Arc<AppState>, request: Request) -> Response {
         let wait = [(header::RETRY_AFTER, state.drain.back_in().to_string())];
         return (StatusCode::SERVICE_UNAVAILABLE, wait, "shutting down\n").into_response();
     }
+    if !state.access.origin(&parts.uri, &parts.headers) {
+        state.traffic.rejections.add(Rejected::Origin);
+        info!(%remote, origin = ?parts.headers.get(header::ORIGIN), "a page of another origin; --allow-origins lists those let in");
+        return (StatusCode::FORBIDDEN, "pages of this origin may not use this tracker\n").into_response();
+    }
     let Some(of_address) = state.sockets.take(remote.ip()) else {
         state.observe.lost(Loss::SocketsOfAddress);
+        state.traffic.rejections.add(Rejected::SocketsOfAddress);
         info!(%remote, "too many WebSockets of this address; raise --sockets-per-address if many peers share it");
         return (StatusCode::TOO_MANY_REQUESTS, "too many connections of your address\n").into_response();
     };

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod limits;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,8 @@ use clap::builder::BoolishValueParser;
 use clap::{Parser, Subcommand};
 use peer::quantity;
 
+pub use self::limits::{ConnectionLimits, SwarmLimits};
+use crate::access::AccessArgs;
 use crate::account::AccountOptions;
 use crate::account::command::AccountCommand;
 use crate::cluster::options::{ClusterArgs, ClusterError};
@@ -16,9 +20,9 @@ use crate::drain::DrainArgs;
 use crate::frontend::Strictness;
 use crate::lan;
 use crate::observe::ObserveArgs;
+use crate::proxy::ProxyArgs;
 use crate::snapshot::SnapshotArgs;
 use crate::stun::StunArgs;
-use crate::swarm::Limits;
 use crate::turn::TurnArgs;
 
 /// The WebRTC library tells of every socket and candidate. Targets are prefixes: `rtc` is all of its crates, `rtc_ice` too.
@@ -133,26 +137,6 @@ pub struct Args {
     #[arg(long = "ice-servers", value_name = "URL|JSON", value_parser = ice_server, env = "PIECEMEAL_ICE_SERVERS")]
     pub ice_servers: Vec<serde_json::Value>,
 
-    /// Seconds between two announces of one peer over WebSocket; over HTTP and UDP it is five times as long.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(5..=3600), env = "PIECEMEAL_INTERVAL")]
-    pub interval: u32,
-
-    /// Connections at once.
-    #[arg(long, value_name = "N", default_value_t = NetLimits::default().connections, env = "PIECEMEAL_MAX_CONNECTIONS")]
-    pub max_connections: usize,
-
-    /// WebSockets of one address at once, 0 for no bound. Behind a reverse proxy all peers share its address.
-    #[arg(long, value_name = "N", default_value_t = NetLimits::default().sockets_per_address, env = "PIECEMEAL_SOCKETS_PER_ADDRESS")]
-    pub sockets_per_address: usize,
-
-    /// Announces and scrapes a second of one address over HTTP and UDP, 0 for no bound.
-    #[arg(long, value_name = "N", default_value_t = NetLimits::default().requests_per_second, env = "PIECEMEAL_REQUESTS_PER_ADDRESS")]
-    pub requests_per_address: u32,
-
-    /// Memberships in swarms of one address over HTTP and UDP, at most 64 of them in one swarm unless it is this machine; 0 for no bound on either.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().members_per_address, env = "PIECEMEAL_MEMBERS_PER_ADDRESS")]
-    pub members_per_address: usize,
-
     /// What is logged, as a filter of tracing's: `warn`, `debug`, `tracker=trace`.
     #[arg(long, value_name = "FILTER", default_value = LOG, env = "PIECEMEAL_LOG")]
     pub log: String,
@@ -160,6 +144,18 @@ pub struct Args {
     /// Log one JSON object a line.
     #[arg(long, env = "PIECEMEAL_LOG_JSON", value_parser = BoolishValueParser::new())]
     pub log_json: bool,
+
+    #[command(flatten)]
+    pub proxies: ProxyArgs,
+
+    #[command(flatten)]
+    pub access: AccessArgs,
+
+    #[command(flatten)]
+    pub connections: ConnectionLimits,
+
+    #[command(flatten)]
+    pub swarms: SwarmLimits,
 
     #[command(flatten)]
     pub private_mode: AccountOptions,
@@ -241,7 +237,6 @@ impl Args {
                 Some(CertificateSource::Generated { data, names: self.names })
             }
         };
-        let interval = Duration::from_secs(u64::from(self.interval));
         Ok(Config {
             listen: self.listen,
             tls: source.map(|source| TlsConfig {
@@ -263,24 +258,15 @@ impl Args {
             private,
             page: self.page,
             ice_servers: flat(self.ice_servers),
-            swarm: Limits {
-                interval,
-                member_timeout: interval * 3,
-                address_interval: interval * 5,
-                address_timeout: interval * 25 / 2,
-                members_per_address: self.members_per_address,
-                ..Limits::default()
-            },
+            access: self.access,
+            proxies: self.proxies.into(),
             net: NetLimits {
-                connections: self.max_connections.max(1),
-                sockets_per_address: self.sockets_per_address,
-                requests_per_second: self.requests_per_address,
                 drain_timeout: Duration::from_secs(self.drain.drain_timeout),
                 drain_delay: Duration::from_secs(self.drain.drain_delay),
-                silent_timeout: (interval * 5).max(NetLimits::default().silent_timeout),
-                ..NetLimits::default()
+                ..self.connections.limits(self.swarms.interval())
             },
             observe: self.observe,
+            swarm: self.swarms.limits(),
         })
     }
 }

@@ -4,10 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::access::AccessArgs;
 use crate::account::AccountsConfig;
 use crate::cluster::options::ClusterConfig;
 pub use crate::frontend::{Strictness, Unproven};
 use crate::observe::ObserveArgs;
+use crate::proxy::Proxies;
 use crate::snapshot::SnapshotConfig;
 use crate::swarm::Limits;
 use crate::turn::TurnConfig;
@@ -48,6 +50,10 @@ pub struct Config {
     /// Further STUN and TURN servers that the page may use, as `RTCIceServer` objects. None unless configured: a third
     /// party must not learn who transfers what.
     pub ice_servers: Vec<serde_json::Value>,
+    /// Who and what is served.
+    pub access: AccessArgs,
+    /// Proxies in front of it.
+    pub proxies: Proxies,
     /// Bounds of the swarm store.
     pub swarm: Limits,
     /// Bounds of connections.
@@ -136,8 +142,12 @@ pub enum CertificateSource {
 pub struct NetLimits {
     /// Connections at once, of all kinds. Lowered to what the limit on open files allows.
     pub connections: usize,
-    /// WebSockets of one address (IPv6: one /64) at once. Classrooms and offices share an address. 0 is no bound.
+    /// Connections of one address at once, of all kinds. A browser has up to seven. 0 is no bound.
+    pub connections_per_address: usize,
+    /// WebSockets of one address at once. Classrooms and offices share an address. 0 is no bound.
     pub sockets_per_address: usize,
+    /// Leading bits of an IPv6 address that make one subscriber: wherever bounds speak of an address, this is meant.
+    pub ipv6_prefix: u8,
     /// A connection must have sent its first whole request, TLS handshake included, after this long.
     pub header_timeout: Duration,
     /// A write that makes no progress for this long closes its connection: slow readers hold memory.
@@ -156,8 +166,12 @@ pub struct NetLimits {
     pub message_burst: u32,
     /// Messages a second of one socket that are read in the long run; beyond it reading waits, nothing is dropped.
     pub messages_per_second: u32,
-    /// Announces and scrapes of one address (IPv6: one /64) over HTTP and UDP that are answered at once, if it was quiet
-    /// before: a client that starts with a thousand torrents, twice.
+    /// Bytes of messages of one socket that are read at once, if it was quiet before: 200 announces with ten offers of 6 kB.
+    pub message_bytes_burst: usize,
+    /// Bytes of messages a second of one socket in the long run: twice what those 200 come to every two minutes.
+    pub message_bytes_per_second: usize,
+    /// Announces and scrapes of one address over HTTP and UDP that are answered at once, if it was quiet before: a client
+    /// that starts with a thousand torrents, twice.
     pub request_burst: u32,
     /// Announces and scrapes a second of one address over HTTP and UDP in the long run; 0 is no bound. Above any client,
     /// below the thousand a second that floods of single addresses have been seen to bring.
@@ -178,7 +192,9 @@ impl Default for NetLimits {
     fn default() -> Self {
         Self {
             connections: 16_384,
+            connections_per_address: 4_096,
             sockets_per_address: 1_024,
+            ipv6_prefix: 64,
             header_timeout: Duration::from_secs(15),
             write_timeout: Duration::from_secs(30),
             message_bytes: shared::limits::TRACKER_MESSAGE_MAX,
@@ -187,6 +203,8 @@ impl Default for NetLimits {
             queue_bytes: 2 * 1024 * 1024,
             message_burst: 1_000,
             messages_per_second: 50,
+            message_bytes_burst: 12_000_000,
+            message_bytes_per_second: 200_000,
             request_burst: 2_000,
             requests_per_second: 100,
             ping_interval: Duration::from_secs(30),
@@ -218,6 +236,8 @@ impl Default for Config {
             private: Vec::new(),
             page: None,
             ice_servers: Vec::new(),
+            access: AccessArgs::default(),
+            proxies: Proxies::default(),
             swarm: Limits::default(),
             net: NetLimits::default(),
             observe: ObserveArgs::default(),

@@ -61,6 +61,9 @@ pub enum StartError {
     /// The cluster cannot be joined.
     #[error(transparent)]
     Cluster(#[from] crate::cluster::options::ClusterError),
+    /// A list cannot be used.
+    #[error(transparent)]
+    List(#[from] crate::access::ListError),
     /// The certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] crate::tls::CertificateError),

@@ -4,6 +4,7 @@
 //! [`start`] binds the ports and says where it listens; [`Running::until`] serves until asked to end. The [`swarm`] store
 //! is pure and may be driven without any of the rest. For Unix: files are opened part by part below an open directory.
 
+pub mod access;
 pub mod account;
 mod app;
 pub mod cli;
@@ -26,12 +27,15 @@ pub mod observe;
 mod open_files;
 mod page;
 mod policy;
+pub mod proxy;
 mod publication;
+mod reload;
 mod routes;
 mod seed;
 pub mod settings;
 pub mod shutdown;
 pub mod snapshot;
+mod stamp;
 mod state;
 mod store;
 pub mod stun;
@@ -51,6 +55,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use self::access::Access;
 use self::account::Accounts;
 use self::cluster::Cluster;
 use self::config::{CertificateSource, Config, FurtherPort, TlsConfig};
@@ -86,6 +91,7 @@ pub struct Running {
 pub async fn start(mut config: Config) -> Result<Running, StartError> {
     config.net.connections =
         open_files::fit(config.net.connections, config.turn.as_ref().map_or(0, |turn| turn.allocations));
+    let access = Access::new(&config.access)?;
     let files = config.files.as_deref();
     let files = files.map(|directory| Files::new(directory, &private_paths(&config))).transpose()?;
     if let Some(path) = config.page.clone() {
@@ -142,8 +148,8 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
         accounts,
         seeder,
         ports,
-        fingerprint: tls.as_ref().map(|(_, tls)| tls.fingerprint.clone()),
-        certificate_generated: tls.as_ref().is_some_and(|(_, tls)| tls.generated),
+        access,
+        certificates: tls.as_ref().map(|(_, tls)| tls.certificates.clone()),
         seed,
         cluster: config.cluster.clone().map(Cluster::new).transpose()?,
         secret,
@@ -202,28 +208,21 @@ impl Running {
     }
 
     /// SHA-256 fingerprint of the certificate.
-    pub fn fingerprint(&self) -> Option<&str> {
-        self.state.fingerprint.as_deref()
+    pub fn fingerprint(&self) -> Option<String> {
+        self.state.certificates.as_ref().map(|certificates| certificates.fingerprint())
     }
 
     /// Whether browsers will warn about the certificate, because the tracker made it itself.
     pub fn certificate_is_generated(&self) -> bool {
-        self.state.certificate_generated
+        self.state.certificates.as_ref().is_some_and(|certificates| certificates.are_generated())
     }
 
     /// Serves until `ended` is ready, then lets connections finish: WebSockets get a close frame, requests their
     /// response. Returns whether all of them finished in time.
     pub async fn until(self, ended: impl Future<Output = ()>) -> bool {
         let Self { clear, udp, stun, turn, tls, tls_http1, metrics, state, .. } = self;
-        let (tasks, shutdown) = (state.tasks.clone(), state.shutdown.clone());
-        let (loops, ended_token) = (TaskTracker::new(), state.drain.ended().clone());
-        let shared = Arc::new(Shared::new(
-            app::app(state.clone()),
-            state.config.net.clone(),
-            tasks.clone(),
-            (shutdown.clone(), ended_token),
-            state.observe.clone(),
-        ));
+        let (tasks, loops) = (state.tasks.clone(), TaskTracker::new());
+        let shared = Arc::new(Shared::new(app::app(state.clone()), state.clone()));
         loops.spawn(snapshot::keep(state.clone()));
         loops.spawn(listener::accept(clear, None, shared.clone()));
         if let Some((listener, tls)) = tls {
@@ -250,6 +249,7 @@ impl Running {
             ));
         }
         tasks.spawn(expire(state.clone()));
+        tasks.spawn(reload::keep(state.clone()));
         tasks.spawn(seed::keep(state.clone()));
         tasks.spawn(account::watch(state.clone()));
         ended.await;

@@ -11,6 +11,7 @@ use shared::tracker::announce::AnnounceRequest;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::Access;
 use crate::account::Accounts;
 use crate::cluster::Cluster;
 use crate::compare::Transfers;
@@ -18,7 +19,7 @@ use crate::config::{Config, FurtherPort};
 use crate::drain::Drain;
 use crate::files::Files;
 use crate::frontend::ws::outbox::Outboxes;
-use crate::frontend::{Gate, Messages, Traffic};
+use crate::frontend::{Gate, Messages, Rejected, Traffic};
 use crate::listener::address::PerAddress;
 use crate::observe::Observe;
 use crate::observe::counts::Frontend;
@@ -29,6 +30,7 @@ use crate::store::Store;
 use crate::stun::Stun;
 use crate::swarm::address::{Found, Met, Reach};
 use crate::swarm::{Refusal, SocketId, Stats};
+use crate::tls::Certificates;
 use crate::turn::Turn;
 
 /// State of a running tracker.
@@ -64,10 +66,10 @@ pub(crate) struct AppState {
     pub(crate) ports: Ports,
     /// Transfers that are measured.
     pub(crate) transfers: Transfers,
-    /// Fingerprint of the certificate, for people to compare.
-    pub(crate) fingerprint: Option<String>,
-    /// Whether the certificate is of the tracker's own making, which browsers do not trust.
-    pub(crate) certificate_generated: bool,
+    /// What the TLS ports show.
+    pub(crate) certificates: Option<Arc<Certificates>>,
+    /// Who and what is served.
+    pub(crate) access: Access,
     /// Cancelled when the tracker is to end.
     pub(crate) shutdown: CancellationToken,
     /// What comes before and after that.
@@ -113,8 +115,8 @@ pub(crate) struct Parts {
     pub(crate) accounts: Accounts,
     pub(crate) seeder: Option<Seeder>,
     pub(crate) ports: Ports,
-    pub(crate) fingerprint: Option<String>,
-    pub(crate) certificate_generated: bool,
+    pub(crate) certificates: Option<Arc<Certificates>>,
+    pub(crate) access: Access,
     pub(crate) seed: [u8; 32],
     pub(crate) cluster: Option<Cluster>,
     /// Signs the passwords of those who are relayed.
@@ -131,8 +133,8 @@ impl AppState {
             accounts,
             seeder,
             ports,
-            fingerprint,
-            certificate_generated,
+            certificates,
+            access,
             seed,
             cluster,
             secret,
@@ -143,10 +145,11 @@ impl AppState {
             clock: Clock(Instant::now()),
             swarms: Store::new(&config.swarm, &Rng::from_seed(seed)),
             outboxes: Outboxes::default(),
-            sockets: PerAddress::new(config.net.sockets_per_address),
+            sockets: PerAddress::new(config.net.sockets_per_address).by_prefix(config.net.ipv6_prefix),
             gate: Gate::new(config.net.requests_per_second, config.net.request_burst)
+                .by_prefix(config.net.ipv6_prefix)
                 .counted(cluster.is_some()),
-            messages: Messages::new(config.strictness),
+            messages: Messages::new(config.strictness, config.net.ipv6_prefix),
             traffic: Traffic::default(),
             stun: Stun::new(config.stun, &config.net),
             cluster,
@@ -163,8 +166,8 @@ impl AppState {
             seeder,
             ports,
             transfers: Transfers::default(),
-            fingerprint,
-            certificate_generated,
+            certificates,
+            access,
             shutdown,
             drain: Drain::default(),
             tasks,
@@ -204,7 +207,7 @@ impl AppState {
         let refusal = met.as_ref().err().map(ToString::to_string);
         let who = (&request.info_hash, &request.peer_id);
         self.observe.announced(frontend, begun, who, request.event, refusal.as_deref());
-        let met = met?;
+        let met = met.inspect_err(|refusal| self.traffic.rejections.add(*refusal))?;
         if let Some(seeder) = &self.seeder {
             seeder.introduce(ip, request, most, found);
         }
@@ -225,6 +228,7 @@ impl AppState {
 
     pub(crate) fn count_malformed(&self) {
         self.malformed.fetch_add(1, Ordering::Relaxed);
+        self.traffic.rejections.add(Rejected::Malformed);
     }
 
     /// Numbers of now, or of a moment ago where counting takes long.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use shared::address::network;
+use shared::address::network_of;
 use shared::time::Instant;
 
 /// Buckets. An address uses the one that its hash falls upon, so that no number of addresses takes more memory; two that
@@ -26,6 +26,8 @@ pub(crate) struct Gate {
     burst: u64,
     /// Requests of each bucket that were let through since somebody asked; none if nobody will.
     spent: Box<[AtomicU32]>,
+    /// Leading bits of an IPv6 address that count.
+    ipv6_prefix: u8,
 }
 
 impl Gate {
@@ -40,7 +42,13 @@ impl Gate {
             per_request,
             burst: per_request * u64::from(burst.max(1)),
             spent: Box::default(),
+            ipv6_prefix: 64,
         }
+    }
+
+    /// The same for IPv6 networks of so many bits; 64 otherwise.
+    pub(crate) fn by_prefix(self, ipv6_prefix: u8) -> Self {
+        Self { ipv6_prefix, ..self }
     }
 
     /// The same, for a node of a cluster: what is let through is counted for the other nodes.
@@ -92,7 +100,7 @@ impl Gate {
     fn bucket(&self, ip: IpAddr) -> usize {
         let mut hasher = DefaultHasher::new();
         self.secret.iter().for_each(|part| hasher.write_u64(part.load(Ordering::Relaxed)));
-        network(ip).hash(&mut hasher);
+        network_of(ip, self.ipv6_prefix).hash(&mut hasher);
         hasher.finish() as usize % BUCKETS
     }
 

@@ -15,7 +15,9 @@ use shared::tracker::http::{
     parse_scrape,
 };
 
+use crate::access::Unserved;
 use crate::account::{Credential, Wish};
+use crate::frontend::Rejected;
 use crate::observe::counts::Loss;
 use crate::policy::who::Denied;
 use crate::state::AppState;
@@ -53,6 +55,7 @@ impl TooMany {
     /// Counts it; the reply.
     pub(super) fn reply(&self, state: &AppState) -> Vec<u8> {
         state.traffic.paced.add();
+        state.traffic.rejections.add(Rejected::RequestsOfAddress);
         encode_failure("too many requests of your address", Some(Retry::Minutes(1)))
     }
 }
@@ -76,6 +79,9 @@ pub(super) fn announced(
     if let Err(denied) = state.accounts.admit(credential, &announce.request) {
         state.observe.lost(Loss::Denied);
         return Ok(refused(denied));
+    }
+    if let Err(denied) = state.access.announce(ip, &announce.request.info_hash) {
+        return Ok(unserved(state, denied));
     }
     let mut found = Found::default();
     found.clear(!announce.compact && !announce.no_peer_id);
@@ -114,7 +120,11 @@ pub(super) fn scraped(
     }
     match parse_scrape(query) {
         Ok(hashes) => {
-            let files = state.swarms.scraped(&hashes);
+            if let Err(denied) = state.access.scrape(remote.ip(), &hashes) {
+                return Ok(unserved(state, denied));
+            }
+            let mut files = state.swarms.scraped(&hashes);
+            files.retain(|(hash, _)| state.access.torrent(hash).is_ok());
             let seconds = state.config.swarm.address_interval.as_secs();
             Ok(encode_scrape(&files, Some(u32::try_from(seconds).unwrap_or(u32::MAX))))
         }
@@ -140,6 +150,16 @@ fn malformed(state: &AppState, reason: &str) -> Vec<u8> {
 fn answered(state: &AppState, reply: Result<Vec<u8>, TooMany>) -> Response {
     let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
     reply.map_or_else(|too_many| (close, bencoded(too_many.reply(state))).into_response(), bencoded)
+}
+
+fn unserved(state: &AppState, denied: Unserved) -> Vec<u8> {
+    state.traffic.rejections.add(denied);
+    encode_failure(&denied.to_string(), None)
+}
+
+/// A failure for whoever does not get as far as asking something.
+pub(crate) fn failure(reason: &impl std::fmt::Display) -> Response {
+    bencoded(encode_failure(&reason.to_string(), None))
 }
 
 fn bencoded(body: Vec<u8>) -> Response {

@@ -5,12 +5,14 @@ pub(crate) mod http;
 mod pace;
 #[expect(dead_code, reason = "wired next")]
 pub(crate) mod plain;
+mod rejections;
 mod strict;
 mod traffic;
 pub(crate) mod udp;
 pub(crate) mod ws;
 
 pub(crate) use self::gate::Gate;
+pub(crate) use self::rejections::{Rejected, Rejections};
 pub(crate) use self::strict::Messages;
 pub use self::strict::{Strictness, Unproven};
 pub(crate) use self::traffic::{Count, Traffic};

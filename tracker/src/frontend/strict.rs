@@ -15,7 +15,7 @@ pub struct Strictness {
     #[arg(long, value_enum, default_value_t = Unproven::Silent, env = "PIECEMEAL_UDP_UNPROVEN")]
     pub udp_unproven: Unproven,
 
-    /// WebSocket messages a second of one address (IPv6: one /64) in the long run, 20 times as many at once; a long reply counts
+    /// WebSocket messages a second of one address in the long run, 20 times as many at once; a long reply counts
     /// as several. Beyond it reading waits, nothing is dropped. 0: no bound but those of each socket.
     #[arg(long, value_name = "N", default_value_t = MESSAGES, env = "PIECEMEAL_MESSAGES_PER_ADDRESS")]
     pub messages_per_address: u32,
@@ -50,9 +50,9 @@ pub enum Unproven {
 pub(crate) struct Messages(Gate);
 
 impl Messages {
-    pub(crate) fn new(strictness: Strictness) -> Self {
+    pub(crate) fn new(strictness: Strictness, ipv6_prefix: u8) -> Self {
         let per_second = strictness.messages_per_address;
-        Self(Gate::new(per_second, per_second.saturating_mul(BURST)))
+        Self(Gate::new(per_second, per_second.saturating_mul(BURST)).by_prefix(ipv6_prefix))
     }
 
     /// Counts a message that was answered with so many bytes; `false` if it was one too many, and the next is to wait.
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn long_replies_cost_more_and_all_sockets_of_an_address_share() {
-        let messages = Messages::new(Strictness { messages_per_address: 1, ..Strictness::default() });
+        let messages = Messages::new(Strictness { messages_per_address: 1, ..Strictness::default() }, 64);
         let (one, other) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
         let now = Instant::from_millis(5);
         assert!((0..BURST - 5).all(|_| messages.spend(now, one, 100)));
@@ -77,7 +77,7 @@ mod tests {
         assert!(messages.spend(now, other, 0));
         assert!(messages.spend(Instant::from_millis(1_005), one, 0), "one a second");
         assert!(!messages.spend(Instant::from_millis(1_005), one, 0));
-        let unbound = Messages::new(Strictness { messages_per_address: 0, ..Strictness::default() });
+        let unbound = Messages::new(Strictness { messages_per_address: 0, ..Strictness::default() }, 64);
         assert!((0..100_000).all(|_| unbound.spend(now, one, 1 << 20)));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::Rejections;
+
 /// Numbers for operators.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
@@ -21,6 +23,8 @@ pub(crate) struct Traffic {
     pub(crate) udp_garbage: Count,
     /// Requests beyond what one address may ask.
     pub(crate) paced: Count,
+    /// What was refused, dropped or closed.
+    pub(crate) rejections: Rejections,
 }
 
 /// A number that only grows.

@@ -1,11 +1,11 @@
-//! How many WebSockets each address has.
+//! How much of something each address has: connections, WebSockets, downloads.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use shared::address::network;
+use shared::address::network_of;
 
 /// Counts what each address holds, up to a bound.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub(crate) struct PerAddress {
     /// What addresses have at other nodes of a cluster.
     elsewhere: Arc<Mutex<HashMap<IpAddr, usize>>>,
     bound: usize,
+    /// Leading bits of an IPv6 address that count.
+    ipv6_prefix: u8,
 }
 
 /// One place of an address; given back when dropped.
@@ -30,12 +32,18 @@ impl PerAddress {
             held: Arc::default(),
             elsewhere: Arc::default(),
             bound: if bound == 0 { usize::MAX } else { bound },
+            ipv6_prefix: 64,
         }
+    }
+
+    /// The same for IPv6 networks of so many bits; 64 otherwise.
+    pub(crate) fn by_prefix(self, ipv6_prefix: u8) -> Self {
+        Self { ipv6_prefix, ..self }
     }
 
     /// A place for `address`; `None` if it has all it may have.
     pub(crate) fn take(&self, address: IpAddr) -> Option<Place> {
-        let address = network(address);
+        let address = network_of(address, self.ipv6_prefix);
         let elsewhere = self.elsewhere.lock().get(&address).copied().unwrap_or(0);
         let mut held = self.held.lock();
         let count = held.get(&address).copied().unwrap_or(0);
@@ -131,6 +139,16 @@ mod tests {
         here.set_elsewhere(&BTreeMap::new());
         assert!(here.take(address("192.0.2.1")).is_some());
         assert!(PerAddress::new(0).busiest(10, 9).is_empty());
+    }
+
+    #[test]
+    fn a_shorter_prefix_counts_more_addresses_together() {
+        let places = PerAddress::new(1).by_prefix(48);
+        let _held = places.take("2001:db8::1".parse().unwrap()).unwrap();
+        assert!(places.take("2001:db8:0:1::1".parse().unwrap()).is_none());
+        assert!(places.take("2001:db8:1::1".parse().unwrap()).is_some());
+        let _v4 = places.take("192.0.2.1".parse().unwrap()).unwrap();
+        assert!(places.take("192.0.2.2".parse().unwrap()).is_some(), "IPv4 is not meant");
     }
 
     #[test]

@@ -30,16 +30,20 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
+use self::address::PerAddress;
 use self::connection::{Connection, TlsFacts};
 use self::counted::{Counted, Tallied};
 use self::stall::Stall;
 use crate::config::NetLimits;
 use crate::error::StartError;
+use crate::frontend::Rejected;
 use crate::observe::Observe;
 use crate::observe::counts::Loss;
 use crate::observe::egress::{Ledger, spoken};
+use crate::proxy::UnknownProxy;
+use crate::state::AppState;
 
 /// After the system refused to accept (no more open files), wait before asking again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -62,22 +66,24 @@ pub(crate) struct Shared {
     pub(crate) app: Router,
     pub(crate) limits: NetLimits,
     pub(crate) places: Arc<Semaphore>,
+    /// How many connections each address has.
+    pub(crate) addresses: PerAddress,
+    pub(crate) state: Arc<AppState>,
     pub(crate) tasks: TaskTracker,
     pub(crate) shutdown: CancellationToken,
     /// Nothing is accepted any more.
     pub(crate) ended: CancellationToken,
     pub(crate) observe: Arc<Observe>,
+    unknown_proxy: Arc<UnknownProxy>,
     builder: Builder<TokioExecutor>,
 }
 
 impl Shared {
-    pub(crate) fn new(
-        app: Router,
-        limits: NetLimits,
-        tasks: TaskTracker,
-        (shutdown, ended): (CancellationToken, CancellationToken),
-        observe: Arc<Observe>,
-    ) -> Self {
+    pub(crate) fn new(app: Router, state: Arc<AppState>) -> Self {
+        let limits = state.config.net.clone();
+        let (tasks, shutdown) = (state.tasks.clone(), state.shutdown.clone());
+        let ended = state.drain.ended().clone();
+        let observe = state.observe.clone();
         let mut builder = Builder::new(TokioExecutor::new());
         builder
             .http1()
@@ -92,7 +98,20 @@ impl Shared {
             .keep_alive_interval(Some(limits.ping_interval))
             .keep_alive_timeout(limits.idle_timeout);
         let places = Arc::new(Semaphore::new(limits.connections));
-        Self { app, limits, places, tasks, shutdown, ended, observe, builder }
+        let addresses = PerAddress::new(limits.connections_per_address).by_prefix(limits.ipv6_prefix);
+        Self {
+            app,
+            limits,
+            places,
+            addresses,
+            state,
+            tasks,
+            shutdown,
+            ended,
+            observe,
+            unknown_proxy: Arc::default(),
+            builder,
+        }
     }
 
     /// Whether a connection comes while others are finishing, and how long it has for its first request.
@@ -104,6 +123,9 @@ impl Shared {
     /// The same for another service: connections to it count among the others.
     pub(crate) fn with_app(&self, app: Router) -> Self {
         Self {
+            addresses: self.addresses.clone(),
+            state: self.state.clone(),
+            unknown_proxy: self.unknown_proxy.clone(),
             app,
             limits: self.limits.clone(),
             places: self.places.clone(),
@@ -118,7 +140,9 @@ impl Shared {
 
 /// One of the bounded number of connections. Also in each request's extensions, for what outlives the connection's HTTP.
 #[derive(Clone, Debug)]
-pub(crate) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
+pub(crate) struct Place(
+    #[expect(dead_code, reason = "held, not read")] Arc<(OwnedSemaphorePermit, Option<address::Place>)>,
+);
 
 /// Opens a listening socket. An unspecified IPv6 address takes IPv4 too.
 pub(crate) fn bind(address: SocketAddr, option: &'static str) -> Result<TcpListener, StartError> {
@@ -164,7 +188,7 @@ pub(crate) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shar
             Ok((stream, remote)) => {
                 let (tls, connection) = (tls.clone(), shared.clone());
                 shared.tasks.spawn(async move {
-                    serve_stream(stream, remote, tls, connection, Place(Arc::new(place))).await;
+                    serve_stream(stream, remote, tls, connection, place).await;
                 });
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -181,13 +205,53 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset)
 }
 
+/// Whose connection it is, with its place among those of its address; `None` if it is to be closed.
+async fn admit(
+    stream: &mut TcpStream,
+    remote: SocketAddr,
+    shared: &Shared,
+) -> Option<(SocketAddr, Option<address::Place>)> {
+    let (rejections, proxies) = (&shared.state.traffic.rejections, &shared.state.config.proxies);
+    let (late, patience) = shared.patience();
+    let source = tokio::select! {
+        () = shared.shutdown.cancelled(), if !late => return None,
+        source = timeout(patience, proxies.source(stream, remote)) => source,
+    };
+    let source = match source {
+        Ok(Ok(source)) => source,
+        Ok(Err(error)) => {
+            rejections.add(Rejected::ProxyHeader);
+            info!(%remote, %error, "a trusted proxy's connection was closed");
+            return None;
+        }
+        Err(_) => {
+            rejections.add(Rejected::HeaderTimeout);
+            debug!(%remote, "the PROXY header took too long");
+            return None;
+        }
+    };
+    // Behind a trusted proxy's address is everybody.
+    if proxies.trusts(source.ip()) {
+        return Some((source, None));
+    }
+    let of_address = shared.addresses.take(source.ip());
+    if of_address.is_none() {
+        rejections.add(Rejected::ConnectionsOfAddress);
+        debug!(%source, "too many connections of this address; --connections-per-address bounds them");
+    }
+    Some((source, Some(of_address?)))
+}
+
 async fn serve_stream(
-    stream: TcpStream,
+    mut stream: TcpStream,
     remote: SocketAddr,
     tls: Option<TlsAcceptor>,
     shared: Arc<Shared>,
-    place: Place,
+    permit: OwnedSemaphorePermit,
 ) {
+    let rejections = &shared.state.traffic.rejections;
+    let Some((source, of_address)) = admit(&mut stream, remote, &shared).await else { return };
+    let place = Place(Arc::new((permit, of_address)));
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%remote, %error, "cannot switch off Nagle's algorithm");
     }
@@ -198,7 +262,7 @@ async fn serve_stream(
     let stream = Stall::new(stream, shared.limits.write_timeout);
     let Some(tls) = tls else {
         let connection = Connection::new(ends, None, below.clone(), below);
-        return serve(stream, Arc::new(connection), &shared, place).await;
+        return serve(stream, source, Arc::new(connection), &shared, place).await;
     };
     let (late, patience) = shared.patience();
     let shaken = tokio::select! {
@@ -210,13 +274,15 @@ async fn serve_stream(
             let facts = facts(&stream, below.now());
             let stream = Counted::new(stream, Tallied::default());
             let connection = Connection::new(ends, facts, below, stream.tally().counters());
-            serve(stream, Arc::new(connection), &shared, place).await;
+            serve(stream, source, Arc::new(connection), &shared, place).await;
         }
         Ok(Err(error)) => {
+            rejections.add(Rejected::TlsHandshake);
             shared.observe.lost(Loss::TlsHandshake);
             debug!(%remote, %error, "TLS handshake failed");
         }
         Err(_) => {
+            rejections.add(Rejected::HeaderTimeout);
             shared.observe.lost(Loss::TlsHandshake);
             debug!(%remote, "TLS handshake took too long");
         }
@@ -230,20 +296,31 @@ fn facts<S>(stream: &TlsStream<S>, handshake: counted::Bytes) -> Option<TlsFacts
     Some(TlsFacts { version: format!("{version:?}"), cipher: format!("{:?}", suite.suite()), handshake })
 }
 
+/// Whether a connection failed because a head did not come in time.
+fn is_late(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout)
+}
+
 /// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with: by ALPN it is told what it may begin with.
-async fn serve<IO>(stream: IO, facts: Arc<Connection>, shared: &Shared, place: Place)
+async fn serve<IO>(stream: IO, source: SocketAddr, facts: Arc<Connection>, shared: &Shared, place: Place)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let remote = facts.remote;
     let asked = Arc::new((AtomicBool::new(false), Notify::new()));
     let service = {
-        let (app, asked) = (shared.app.clone(), asked.clone());
+        let (app, state, asked) = (shared.app.clone(), shared.state.clone(), asked.clone());
+        let unknown_proxy = shared.unknown_proxy.clone();
         hyper::service::service_fn(move |request: Request<Incoming>| {
             asked.0.store(true, Ordering::Relaxed);
             asked.1.notify_one();
             let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(remote));
+            let proxies = &state.config.proxies;
+            let client = proxies.client(source, request.headers());
+            if client == source {
+                unknown_proxy.tell(proxies, source.ip(), request.headers());
+            }
+            request.extensions_mut().insert(ConnectInfo(client));
             request.extensions_mut().insert(place.clone());
             facts.asked(spoken(&request));
             request.extensions_mut().insert(facts.begin());
@@ -260,6 +337,9 @@ where
         tokio::select! {
             served = connection.as_mut() => {
                 if let Err(error) = served {
+                    if is_late(&*error) && !asked.0.load(Ordering::Relaxed) {
+                        shared.state.traffic.rejections.add(Rejected::HeaderTimeout);
+                    }
                     debug!(%remote, %error, "connection failed");
                 }
                 return;
@@ -269,6 +349,7 @@ where
                 waiting = false;
                 if !asked.0.load(Ordering::Relaxed) {
                     shared.observe.lost(Loss::NoRequest);
+                    shared.state.traffic.rejections.add(Rejected::HeaderTimeout);
                     debug!(%remote, "no request in time");
                     return;
                 }

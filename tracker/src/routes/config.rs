@@ -37,8 +37,8 @@ pub(crate) async fn config(
         },
         "udpPort": state.ports.udp.map(|address| address.port()),
         "tlsPort": port(ports.tls),
-        "certificateFingerprint": state.fingerprint,
-        "certificateGenerated": state.certificate_generated,
+        "certificateFingerprint": state.certificates.as_ref().map(|certificates| certificates.fingerprint()),
+        "certificateGenerated": state.certificates.as_ref().is_some_and(|certificates| certificates.are_generated()),
         "files": state.files.is_some(),
         "accounts": state.accounts.describe().map(|(required, registration)| {
             json!({ "required": required, "registration": registration })

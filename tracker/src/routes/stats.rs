@@ -97,6 +97,7 @@ fn numbers(state: &AppState) -> Value {
         "stunRefused": state.stun.refused.get(),
         "relayed": state.turn.as_ref().map_or(0, Turn::len),
         "requestsPaced": traffic.paced.get(),
+        "rejections": traffic.rejections.iter().collect::<BTreeMap<_, _>>(),
         "malformedRequests": state.malformed(),
         "filesSeeded": state.seeder.as_ref().map_or(0, Seeder::seeded),
         "uptimeSeconds": state.clock.now().as_millis() / 1_000,

@@ -43,7 +43,8 @@ pub(crate) struct Stun {
 impl Stun {
     pub(crate) fn new(listen: FurtherPort, limits: &NetLimits) -> Self {
         let on = listen != FurtherPort::Off;
-        let gate = Gate::new(if on { limits.requests_per_second } else { 0 }, limits.request_burst);
+        let gate = Gate::new(if on { limits.requests_per_second } else { 0 }, limits.request_burst)
+            .by_prefix(limits.ipv6_prefix);
         Self { on, gate, answered: Count::default(), refused: Count::default() }
     }
 

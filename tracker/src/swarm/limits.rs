@@ -30,7 +30,7 @@ pub struct Limits {
     /// thousand torrents, four times over.
     pub members_per_address: usize,
     /// The same in one swarm, off with it: with all of them there one subscriber would be most of what a swarm's others are
-    /// told. Behind a carrier's address there are rarely so many of one swarm. Loopback addresses are not bound by it.
+    /// told. A school behind one address has so many of one swarm. Loopback addresses are not bound by it.
     pub peers_per_swarm: usize,
     /// Members of one swarm.
     pub members_per_torrent: usize,
@@ -58,7 +58,7 @@ impl Default for Limits {
             members_per_socket: 1_024,
             peer_ids_per_swarm: 16,
             members_per_address: 4_096,
-            peers_per_swarm: 64,
+            peers_per_swarm: 256,
             members_per_torrent: 100_000,
             members: 1_000_000,
             pending_per_socket: 2_048,

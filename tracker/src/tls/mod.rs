@@ -1,6 +1,7 @@
 //! TLS: a certificate, and HTTP/2 or HTTP/1.1 by ALPN.
 
 mod certificate;
+mod certificates;
 
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem;
 use tokio_rustls::TlsAcceptor;
 
-use self::certificate::Certificate;
+pub(crate) use self::certificates::Certificates;
 use crate::config::CertificateSource;
 
 /// Why there is no usable certificate. The text says what to do.
@@ -52,10 +53,8 @@ pub(crate) struct Tls {
     pub(crate) acceptor: TlsAcceptor,
     /// The same, HTTP/1.1 only.
     pub(crate) http1: TlsAcceptor,
-    /// SHA-256 of the server's certificate, in hexadecimal pairs.
-    pub(crate) fingerprint: String,
-    /// Whether the certificate is the tracker's own, which browsers warn about.
-    pub(crate) generated: bool,
+    /// What both show.
+    pub(crate) certificates: Arc<Certificates>,
 }
 
 impl Tls {
@@ -65,23 +64,15 @@ impl Tls {
     ///
     /// [`CertificateError`].
     pub(crate) fn new(source: &CertificateSource, names: Vec<String>) -> Result<Self, CertificateError> {
-        let (Certificate { chain, key }, generated) = match source {
-            CertificateSource::Files { certificate, key } => (Certificate::read(certificate, key)?, false),
-            CertificateSource::Generated { data, names: more } => {
-                let names = names.into_iter().chain(more.iter().cloned()).collect();
-                (Certificate::kept(data, &names)?, true)
-            }
-        };
-        let fingerprint = certificate::fingerprint(&chain[0]);
+        let certificates = Arc::new(Certificates::new(source, names)?);
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(CertificateError::Unusable)?
             .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(CertificateError::Unusable)?;
+            .with_cert_resolver(certificates.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let http1 = TlsAcceptor::from(Arc::new(config.clone()));
         config.alpn_protocols.insert(0, b"h2".to_vec());
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), http1, fingerprint, generated })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), http1, certificates })
     }
 }

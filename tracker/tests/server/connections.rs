@@ -28,6 +28,8 @@ async fn a_message_that_is_too_long_closes_its_socket() {
     peer.try_send(json!("x".repeat(20_000))).await;
     assert_eq!(peer.closed().await.map(|frame| frame.code), Some(CloseCode::Size));
     server.until_stat("peersAll", 0).await;
+    server.until_rejected("message_too_long", 1).await;
+    server.until_rejected("malformed", 1).await;
 }
 
 #[tokio::test]
@@ -50,8 +52,10 @@ async fn an_address_has_a_bounded_number_of_sockets() {
     let _second = server.peer("b").await;
     let refused = tokio_tungstenite::connect_async(format!("ws://{}/", server.address)).await.unwrap_err();
     assert!(refused.to_string().contains("429"), "{refused}");
+    server.until_rejected("sockets_of_address", 1).await;
     first.vanish();
     server.until_stat("sockets", 1).await;
+    server.until_rejected("not_websocket", 0).await;
     server.peer("c").await.announce("t", json!(1), "started", &[]).await;
 }
 
@@ -121,6 +125,8 @@ async fn who_does_not_read_is_closed_and_harms_nobody() {
         assert!(sent < 2_000, "120 MB were taken for a peer that does not read");
     }
     assert_eq!(loud.announce("t", json!(1), "", &[]).await["incomplete"], 1);
+    server.until_rejected("slow_reader_closed", 1).await;
+    assert!(server.stats().await["rejections"]["dropped_for_slow_reader"].as_u64() > Some(0));
 }
 
 #[tokio::test]
@@ -139,6 +145,7 @@ async fn a_socket_that_answers_no_ping_is_closed() {
         }
     };
     timeout(PATIENCE, one_is_left).await.expect("both are still open");
+    server.until_rejected("idle", 1).await;
     assert_eq!(alive.announce("t", json!(1), "", &[]).await["incomplete"], 1);
 }
 
@@ -149,6 +156,7 @@ async fn a_socket_that_asks_nothing_is_closed() {
     let mut peer = server.peer("a").await;
     let frame = peer.closed().await.unwrap();
     assert_eq!((frame.code, frame.reason.as_str()), (CloseCode::Away, "silent for too long"));
+    server.until_rejected("silent", 1).await;
 }
 
 #[tokio::test]
@@ -161,6 +169,38 @@ async fn reading_slows_down_for_who_asks_too_much() {
     }
     let took = start.elapsed();
     assert!(took > Duration::from_millis(350), "20 messages beyond the burst at 50 a second took {took:?}");
+    assert!(server.stats().await["rejections"]["messages_paced"].as_u64() >= Some(20));
+    assert_eq!(server.stats().await["rejections"]["bytes_paced"], 0);
+}
+
+#[tokio::test]
+async fn reading_slows_down_for_who_sends_too_much() {
+    let net =
+        NetLimits { message_bytes_burst: 50_000, message_bytes_per_second: 100_000, ..NetLimits::default() };
+    let server = with(net).await;
+    let mut peer = server.peer("a").await;
+    let start = std::time::Instant::now();
+    for _ in 0..10 {
+        peer.send_text(&"x".repeat(10_000)).await;
+        assert!(peer.next().await["failure reason"].is_string());
+    }
+    let took = start.elapsed();
+    assert!(took > Duration::from_millis(350), "50 kB beyond the burst at 100 kB a second took {took:?}");
+    assert!(server.stats().await["rejections"]["bytes_paced"].as_u64() >= Some(4));
+}
+
+#[tokio::test]
+async fn an_address_has_a_bounded_number_of_connections() {
+    let server = with(NetLimits { connections_per_address: 2, ..NetLimits::default() }).await;
+    let first = server.peer("a").await;
+    let mut second = server.peer("b").await;
+    let mut third = TcpStream::connect(server.address).await.unwrap();
+    let mut rest = Vec::new();
+    let ended = timeout(PATIENCE, third.read_to_end(&mut rest)).await.unwrap();
+    assert!(!matches!(ended, Ok(1..)), "a third connection was served");
+    first.vanish();
+    server.until_rejected("connections_of_address", 1).await;
+    second.announce("t", json!(1), "started", &[]).await;
 }
 
 #[tokio::test]
@@ -197,6 +237,7 @@ async fn a_head_that_never_ends_is_not_waited_for() {
         let ended = timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
         assert!(ended.is_ok(), "{beginning:?} keeps its connection");
     }
+    server.until_rejected("header_timeout", 4).await;
 }
 
 #[tokio::test]

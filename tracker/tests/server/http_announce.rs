@@ -218,6 +218,8 @@ async fn a_flood_of_one_address_is_refused_and_bounds_hold() {
     assert_eq!(refusals[0] + refusals[1], 37);
     let stats = server.stats().await;
     assert_eq!((&stats["peersAll"], &stats["requestsPaced"]), (&json!(3), &json!(refusals[0])));
+    assert_eq!(stats["rejections"]["requests_of_address"], refusals[0]);
+    assert_eq!(stats["rejections"]["members_of_address"], refusals[1]);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod access;
 mod accounts;
 mod announce;
 mod api;
@@ -14,6 +15,7 @@ mod http_announce;
 mod observe;
 mod page;
 mod process;
+mod proxy;
 mod publication;
 mod seed;
 mod snapshot;

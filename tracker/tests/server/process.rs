@@ -184,3 +184,28 @@ fn a_wrong_configuration_says_where_it_is_wrong() {
     assert_eq!(ended.status.code(), Some(2), "{said}");
     assert!(said.starts_with(&format!("error: {}:2: unknown key", file.display())), "{said}");
 }
+
+/// What `systemctl reload` sends.
+#[test]
+fn a_hangup_reads_lists_again_and_ends_no_service() {
+    let data = tempfile::tempdir().unwrap();
+    let list = data.path().join("deny");
+    std::fs::write(&list, "# nothing\n").unwrap();
+    let ports = ["--listen", "127.0.0.1:0", "--no-tls", "--deny-list", list.to_str().unwrap()];
+    let mut tracker = Tracker::start(&ports, "announce");
+    let mut log = BufReader::new(tracker.child.stderr.take().unwrap());
+    let mut said = String::new();
+    let mut until = |words: &str| {
+        while !said.contains(words) {
+            assert!(log.read_line(&mut said).unwrap() > 0, "{said}");
+        }
+    };
+    // It may listen to signals a moment later than it says where it is.
+    std::thread::sleep(Duration::from_millis(500));
+    tracker.signal("-HUP");
+    until("--deny-list was read again");
+    std::fs::write(&list, "wrong\n").unwrap();
+    until("deny:1: expected an info-hash");
+    tracker.signal("-TERM");
+    assert_eq!(tracker.child.wait().unwrap().code(), Some(0));
+}

@@ -52,7 +52,7 @@ impl Server {
             tls_address: running.tls_address(),
             tls_http1_address: running.tls_http1_address(),
             metrics_address: running.metrics_address(),
-            fingerprint: running.fingerprint().map(str::to_owned),
+            fingerprint: running.fingerprint(),
             stop,
             serving: tokio::spawn(running.until(async {
                 let _ = stopped.await;
@@ -92,6 +92,18 @@ impl Server {
 
     pub(crate) async fn stats(&self) -> Value {
         serde_json::from_slice(self.get("/stats.json", &[]).await.body()).unwrap()
+    }
+
+    /// Waits until so many were rejected for this reason.
+    pub(crate) async fn until_rejected(&self, reason: &str, expected: u64) {
+        let reached = async {
+            while self.stats().await["rejections"][reason] != expected {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if timeout(PATIENCE, reached).await.is_err() {
+            panic!("{reason} is not {expected}: {}", self.stats().await["rejections"]);
+        }
     }
 
     /// Waits until a number of `/stats.json` is `expected`.

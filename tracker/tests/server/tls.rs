@@ -135,3 +135,60 @@ async fn plain_http_on_the_tls_port_ends_without_harm() {
     let _ = stream.read_to_end(&mut rest).await;
     assert_eq!(header(server.get("/health", &[]).await.headers(), "x-content-type-options"), "nosniff");
 }
+
+/// A certificate of its own, in files as an ACME client leaves them.
+fn foreign(directory: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (directory.join("fullchain.pem"), directory.join("privkey.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    (certificate, key)
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_and_open_connections_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = foreign(directory.path());
+    let source = CertificateSource::Files { certificate: certificate.clone(), key };
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let config =
+        Config { tls: Some(TlsConfig { listen, http1: FurtherPort::Auto, source }), ..Config::default() };
+    let server = Server::start(config).await;
+    let address = server.tls_address.unwrap();
+    let stream = tls(address, &["http/1.1"], &certificate).await;
+    let (socket, _) = tokio_tungstenite::client_async("wss://localhost/", stream).await.unwrap();
+    let mut open = socket;
+    let shown = async || -> String {
+        let config = server.get("/config.json", &[]).await;
+        serde_json::from_slice::<Value>(config.body()).unwrap()["certificateFingerprint"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let first = shown().await;
+    // The chain without its key, as between two writes: nothing changes, and handshakes go on.
+    let old = std::fs::read(&certificate).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let (others, others_key) = foreign(other.path());
+    std::fs::copy(&others, &certificate).unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    assert_eq!(shown().await, first);
+    let kept = other.path().join("old.pem");
+    std::fs::write(&kept, old).unwrap();
+    drop(tls(address, &["h2"], &kept).await);
+    // And now the key.
+    std::fs::copy(&others_key, directory.path().join("privkey.pem")).unwrap();
+    let renewed = async {
+        while shown().await == first {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(crate::support::PATIENCE, renewed)
+        .await
+        .expect("the certificate is never read again");
+    for port in [address, server.tls_http1_address.unwrap()] {
+        drop(tls(port, &["http/1.1"], &others).await);
+    }
+    open.send(json!({"action": "scrape", "info_hash": id("t")}).to_string().into()).await.unwrap();
+    assert!(open.next().await.unwrap().unwrap().is_text());
+}

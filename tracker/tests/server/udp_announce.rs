@@ -22,12 +22,12 @@ use crate::support::{PATIENCE, Server};
 const SILENCE: Duration = Duration::from_millis(200);
 
 /// A client's socket.
-struct Client {
+pub(crate) struct Client {
     socket: UdpSocket,
 }
 
 impl Client {
-    async fn new(server: &Server) -> Self {
+    pub(crate) async fn new(server: &Server) -> Self {
         Self::to(server.udp_address.unwrap()).await
     }
 
@@ -66,7 +66,7 @@ impl Client {
     }
 
     /// One exchange as the native peer's host makes it.
-    async fn ask(&self, ask: Ask) -> Result<Reply, UdpClientError> {
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<Reply, UdpClientError> {
         let remote = self.socket.peer_addr().unwrap();
         let start = Instant::now();
         let now = || shared::time::Instant::from_millis(start.elapsed().as_millis() as u64);

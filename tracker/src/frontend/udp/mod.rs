@@ -7,7 +7,7 @@
 mod connection;
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +19,9 @@ use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use self::connection::Connections;
+use crate::access::Unserved;
 use crate::error::StartError;
-use crate::frontend::Unproven;
+use crate::frontend::{Rejected, Unproven};
 use crate::observe::counts::Loss;
 use crate::state::AppState;
 use crate::stun::is_stun;
@@ -153,8 +154,17 @@ impl Server<'_> {
                 return traffic.udp_unproven.add();
             }
             if !state.gate.admit(now, ip) {
+                traffic.rejections.add(Rejected::RequestsOfAddress);
                 return traffic.paced.add();
             }
+        }
+        if let Err(denied) = may(state, ip, &request) {
+            traffic.rejections.add(denied);
+            return UdpResponse::Error(denied.to_string()).encode(
+                transaction,
+                Family::of(ip),
+                &mut self.reply,
+            );
         }
         let family = Family::of(ip);
         if let Err(denied) = state.accounts.admit_udp(&request) {
@@ -183,9 +193,22 @@ impl Server<'_> {
             UdpRequest::Scrape { hashes, .. } => {
                 traffic.udp_scrapes.add();
                 let files = state.swarms.scraped(&hashes);
-                UdpResponse::Scrape(files.into_iter().map(|(_, counts)| counts).collect())
+                let shown = |(hash, counts)| {
+                    state.access.torrent(&hash).map_or_else(|_| Default::default(), |()| counts)
+                };
+                UdpResponse::Scrape(files.into_iter().map(shown).collect())
             }
         };
         response.encode(transaction, family, &mut self.reply);
+    }
+}
+
+/// Whether this may be asked. Whoever asks for a connection has not shown yet that it is at this address: it hears the
+/// reason when it has.
+fn may(state: &AppState, ip: IpAddr, request: &UdpRequest) -> Result<(), Unserved> {
+    match request {
+        UdpRequest::Connect => Ok(()),
+        UdpRequest::Announce { request, .. } => state.access.announce(ip, &request.info_hash),
+        UdpRequest::Scrape { hashes, .. } => state.access.scrape(ip, hashes),
     }
 }

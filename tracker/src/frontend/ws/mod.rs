@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use futures_util::{SinkExt as _, StreamExt as _};
-use shared::id::PeerId;
-use shared::tracker::ws::{Failure, Request, Response};
+use shared::id::{InfoHash, PeerId};
+use shared::tracker::ws::{Action, Failure, Request, Response};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info};
 
 use self::outbox::{Outbox, Waiting};
-use super::pace::Pace;
+use super::Rejected;
+use super::pace::Budget;
+use crate::access::Unserved;
 use crate::account::Credential;
 use crate::config::NetLimits;
 use crate::observe::counts::{Frontend, Loss};
@@ -39,7 +41,15 @@ enum End {
     /// The tracker ends.
     Leave,
     /// We close it.
-    Close { code: u16, reason: &'static str },
+    Close { code: u16, reason: &'static str, rejected: Rejected },
+}
+
+impl End {
+    const SLOW: Self = Self::close(close_code::POLICY, "reads too slowly", Rejected::SlowReader);
+
+    const fn close(code: u16, reason: &'static str, rejected: Rejected) -> Self {
+        Self::Close { code, reason, rejected }
+    }
 }
 
 /// Serves one peer until either side has enough.
@@ -67,7 +77,10 @@ pub(crate) async fn serve(
         let _ = timeout(CLOSE_TIMEOUT, async { while let Some(Ok(_)) = socket.next().await {} }).await;
     }
     let close = match end {
-        End::Close { code, reason } => Some((code, reason.to_owned())),
+        End::Close { code, reason, rejected } => {
+            state.traffic.rejections.add(rejected);
+            Some((code, reason.to_owned()))
+        }
         End::Leave => Some((close_code::AWAY, state.drain.goodbye())),
         End::Gone | End::Closed => None,
     };
@@ -124,7 +137,7 @@ struct Peer<'a> {
 impl Peer<'_> {
     async fn run(&mut self) -> End {
         let now = Instant::now();
-        let mut pace = Pace::new(now, self.limits.message_burst, self.limits.messages_per_second);
+        let mut pace = Budget::new(now, self.limits);
         let (mut heard, mut asked, mut read_from) = (now, now, now);
         let ping = sleep_until(now + self.limits.ping_interval);
         tokio::pin!(ping);
@@ -137,7 +150,7 @@ impl Peer<'_> {
                 () = self.state.shutdown.cancelled() => return End::Leave,
                 waiting = self.outbox.take() => match waiting {
                     Waiting::Overflow => {
-                        return End::Close { code: close_code::POLICY, reason: "reads too slowly" };
+                        return End::SLOW;
                     }
                     Waiting::Messages(messages) => {
                         if let Err(end) = self.write(messages.into_iter().map(Message::Text)).await {
@@ -148,13 +161,14 @@ impl Peer<'_> {
                 () = sleep_until(read_from), if paused => {}
                 message = self.socket.next(), if !paused => {
                     heard = Instant::now();
-                    read_from = pace.spend(heard);
+                    read_from = pace.spend(heard, length(&message), &self.state.traffic.rejections);
                     match self.read(message) {
                         Ok(Some(replied)) => {
                             asked = heard;
                             // Others are read before this one is written to: whoever has several sockets here is woken once.
                             yield_now().await;
                             if !self.state.messages.spend(self.state.clock.now(), self.ip, replied) {
+                                self.state.traffic.rejections.add(Rejected::MessagesPaced);
                                 read_from = read_from.max(heard + TOO_MANY_PAUSE);
                             }
                         }
@@ -166,14 +180,14 @@ impl Peer<'_> {
                     let now = Instant::now();
                     // While reading is paused the peer cannot be heard, and that is our doing.
                     if !paused && now - heard >= self.limits.idle_timeout {
-                        return End::Close { code: close_code::AWAY, reason: "does not answer pings" };
+                        return End::close(close_code::AWAY, "does not answer pings", Rejected::Idle);
                     }
                     if !self.state.accounts.holds(self.credential) {
                         let reason = "the login or passkey holds no longer";
-                        return End::Close { code: close_code::POLICY, reason };
+                        return End::close(close_code::POLICY, reason, Rejected::Login);
                     }
                     if now - asked >= self.limits.silent_timeout {
-                        return End::Close { code: close_code::AWAY, reason: "silent for too long" };
+                        return End::close(close_code::AWAY, "silent for too long", Rejected::Silent);
                     }
                     if let Err(end) = self.write([Message::Ping(Default::default())]).await {
                         return end;
@@ -205,10 +219,16 @@ impl Peer<'_> {
     fn handle(&mut self, text: &str) -> usize {
         let begun = std::time::Instant::now();
         match Request::parse(text) {
-            Ok(request) => {
+            Ok(mut request) => {
                 if let Some(response) = self.state.accounts.refusal(self.credential, &request) {
                     self.state.observe.lost(Loss::Denied);
                     return self.deliver(vec![Reply { to: self.id, response }]);
+                }
+                if let Err((denied, info_hash)) = self.may(&mut request) {
+                    self.state.traffic.rejections.add(denied);
+                    let reason = denied.to_string();
+                    let failure = Failure { action: Some(Action::Announce), info_hash, reason };
+                    return self.deliver(vec![Reply { to: self.id, response: Response::Failure(failure) }]);
                 }
                 let announced = match &request {
                     Request::Announce(announce) => {
@@ -254,6 +274,23 @@ impl Peer<'_> {
         }
     }
 
+    /// Whether this may be asked; if not, of which torrent. Torrents that are not served are taken out of a scrape.
+    fn may(&self, request: &mut Request<'_>) -> Result<(), (Unserved, Option<InfoHash>)> {
+        let access = &self.state.access;
+        match request {
+            Request::Announce(announce) => {
+                let info_hash = announce.info_hash;
+                access.announce(self.ip, &info_hash).map_err(|denied| (denied, Some(info_hash)))
+            }
+            Request::Scrape(hashes) => {
+                access.scrape(self.ip, hashes).map_err(|denied| (denied, None))?;
+                hashes.retain(|hash| access.torrent(hash).is_ok());
+                Ok(())
+            }
+            Request::Answer(_) => Ok(()),
+        }
+    }
+
     fn refuse(&self, failure: Failure) -> usize {
         debug!(socket = self.id.0, reason = failure.reason, "request refused");
         self.state.count_malformed();
@@ -275,6 +312,7 @@ impl Peer<'_> {
             {
                 // A socket that closed since has no outbox.
                 self.state.observe.lost(Loss::QueueFull);
+                self.state.traffic.rejections.add(Rejected::ForSlowReader);
                 debug!(socket = to.0, "the receiver reads too slowly: an offer or answer was dropped");
             }
         }
@@ -288,32 +326,59 @@ impl Peer<'_> {
             }
             self.socket.flush().await
         };
-        let slow = || Err(End::Close { code: close_code::POLICY, reason: "reads too slowly" });
         tokio::select! {
             biased;
             // Mostly done at once, then nothing else is looked at.
             written = timeout(self.limits.write_timeout, write) => match written {
                 Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) if is_stalled(&error) => Err(End::SLOW),
                 Ok(Err(error)) => {
                     debug!(socket = self.id.0, %error, "cannot write");
                     Err(End::Gone)
                 }
-                Err(_) => slow(),
+                Err(_) => Err(End::SLOW),
             },
-            () = self.outbox.overflow() => slow(),
+            () = self.outbox.overflow() => Err(End::SLOW),
             () = self.state.shutdown.cancelled() => Err(End::Leave),
         }
     }
 }
 
+/// Whether a write failed because the peer did not read.
+fn is_stalled(error: &axum::Error) -> bool {
+    use std::error::Error as _;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return error.kind() == std::io::ErrorKind::TimedOut;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 fn read_failed(error: axum::Error) -> End {
     use tungstenite::Error;
+    use tungstenite::error::ProtocolError;
     match error.into_inner().downcast::<Error>().map(|error| *error) {
-        Ok(Error::Capacity(_)) => End::Close { code: close_code::SIZE, reason: "message too long" },
-        Ok(Error::Utf8(_)) => End::Close { code: close_code::INVALID, reason: "text that is not UTF-8" },
+        Ok(Error::Capacity(_)) => End::close(close_code::SIZE, "message too long", Rejected::MessageTooLong),
+        Ok(Error::Utf8(_)) => {
+            End::close(close_code::INVALID, "text that is not UTF-8", Rejected::NotWebSocket)
+        }
+        // Closed tabs and lost networks.
+        Ok(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => End::Gone,
         Ok(Error::Protocol(_)) => {
-            End::Close { code: close_code::PROTOCOL, reason: "not a WebSocket message" }
+            End::close(close_code::PROTOCOL, "not a WebSocket message", Rejected::NotWebSocket)
         }
         _ => End::Gone,
+    }
+}
+
+/// Bytes of a message, as it came.
+fn length(received: &Option<Result<Message, axum::Error>>) -> usize {
+    match received {
+        Some(Ok(Message::Text(text))) => text.len(),
+        Some(Ok(Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes))) => bytes.len(),
+        _ => 0,
     }
 }
