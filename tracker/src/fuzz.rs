@@ -11,6 +11,7 @@ use shared::tracker::http;
 use shared::tracker::udp::{Packet, UdpRequest};
 use shared::tracker::ws::{Request, Response};
 
+use crate::cluster::codec;
 use crate::swarm::address::{Found, Reach};
 use crate::swarm::{Limits, Reply, SocketId, SocketTally, Swarms};
 
@@ -18,7 +19,15 @@ use crate::swarm::{Limits, Reply, SocketId, SocketTally, Swarms};
 pub type Body = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: &[(&str, Body)] = &[("tracker_frontends", tracker_frontends)];
+pub const TARGETS: &[(&str, Body)] = &[("tracker_frontends", tracker_frontends), ("cluster", cluster)];
+
+/// What nodes of a cluster say to each other: it is refused, or has one form and stays within its bound.
+pub fn cluster(data: &[u8]) {
+    if let Ok((node, message)) = codec::decode(data) {
+        assert_eq!(codec::encode(node, &message), data);
+        assert!(data.len() <= codec::MESSAGE_MAX);
+    }
+}
 
 /// Small, so that a short input comes to each.
 fn limits() -> Limits {

@@ -170,3 +170,16 @@ fn what_is_wrong_is_said() {
     let requests = (0..TALLY_MAX).map(|at| (at as u16, u32::MAX)).collect();
     assert!(encode(NodeId(1), &Message::Tally(Tally { sockets, requests })).len() <= MESSAGE_MAX);
 }
+
+#[test]
+fn the_seeds_of_the_fuzz_target_are_one_message_of_each_kind() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fuzz/corpus/cluster");
+    let mut kinds = std::collections::BTreeSet::new();
+    for file in std::fs::read_dir(corpus).unwrap() {
+        let file = file.unwrap().path();
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(decode(&bytes).is_ok(), "{}: {:?}", file.display(), decode(&bytes));
+        kinds.insert(bytes[12]);
+    }
+    assert_eq!(kinds.len(), 9);
+}
