@@ -184,7 +184,7 @@ fn address(who: u8) -> IpAddr {
     match who % 5 {
         0 => Ipv4Addr::LOCALHOST.into(),
         1 => Ipv4Addr::new(192, 0, 2, 1).into(),
-        2 => Ipv4Addr::new(192, 0, 2, who).to_ipv6_mapped().to_canonical().into(),
+        2 => Ipv4Addr::new(192, 0, 2, who).to_ipv6_mapped().to_canonical(),
         other => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, other.into()).into(),
     }
 }

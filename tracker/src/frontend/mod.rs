@@ -3,7 +3,6 @@
 mod gate;
 pub(crate) mod http;
 mod pace;
-#[expect(dead_code, reason = "wired next")]
 pub(crate) mod plain;
 mod rejections;
 mod strict;

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
+use super::Rejected;
 use super::http::{announced, scraped};
 use crate::account::Credential;
 use crate::state::AppState;
@@ -24,22 +25,27 @@ const HEAD_MAX: usize = 8 * 1024;
 /// Headers of a request; with more it is left to the web server.
 const HEADERS_MAX: usize = 32;
 
+/// Headers that change what is to be done, or who is asking.
+const ELSEWHERE: [&str; 5] = ["transfer-encoding", "upgrade", "expect", "x-forwarded-for", "forwarded"];
+
 /// Bytes read at once: several requests of one client.
 const READ: usize = 2 * 1024;
 
 /// Answers what is here to answer, until something else comes: then the stream is given back with what was read of it. `None` if the
-/// connection is over.
+/// connection is over. `answering` is called before the first answer.
 pub(crate) async fn serve<IO>(
     mut stream: IO,
     remote: SocketAddr,
     state: &AppState,
     patience: Duration,
+    answering: impl Fn(),
 ) -> Option<Rewound<IO>>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let mut cancelled = pin!(state.shutdown.cancelled());
     let (mut input, mut output) = (Vec::new(), Vec::new());
+    let mut is_first = true;
     let mut date = Date::default();
     loop {
         input.reserve(READ);
@@ -48,8 +54,15 @@ where
             read = timeout(patience, stream.read_buf(&mut input)) => read,
             () = cancelled.as_mut() => return None,
         };
-        if !matches!(read, Ok(Ok(1..))) {
-            return None;
+        match read {
+            Ok(Ok(1..)) => {}
+            Ok(_) => return None,
+            Err(_) => {
+                if is_first {
+                    state.traffic.rejections.add(Rejected::HeaderTimeout);
+                }
+                return None;
+            }
         }
         let mut taken = 0;
         let (is_other, is_last) = loop {
@@ -58,6 +71,9 @@ where
                 Head::Part if input.len() - taken < HEAD_MAX => break (false, false),
                 Head::Part | Head::Other => break (true, false),
             };
+            if is_first {
+                answering();
+            }
             let reply = match asked {
                 Asked::Announce(query) => announced(state, remote, Credential::default(), query),
                 Asked::Scrape(query) => scraped(state, remote, Credential::default(), query),
@@ -67,6 +83,7 @@ where
                 Err(too_many) => (too_many.reply(state), true),
             };
             date.write_response(&mut output, &body, is_last);
+            is_first = false;
             taken += length;
             if is_last {
                 break (false, true);
@@ -145,7 +162,7 @@ impl<'a> Head<'a> {
                 if header.value != b"0" {
                     return Self::Other;
                 }
-            } else if is("transfer-encoding") || is("upgrade") || is("expect") {
+            } else if ELSEWHERE.into_iter().any(is) {
                 return Self::Other;
             }
         }
@@ -186,6 +203,13 @@ impl Date {
 pub(crate) struct Rewound<S> {
     read: Vec<u8>,
     stream: S,
+}
+
+impl<S> Rewound<S> {
+    /// A stream of which nothing has been read.
+    pub(crate) const fn new(stream: S) -> Self {
+        Self { read: Vec::new(), stream }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
@@ -274,6 +298,7 @@ mod tests {
             ("GET /announce?x", "Content-Length: 5\r\n"),
             ("GET /announce?x", "Transfer-Encoding: chunked\r\n"),
             ("GET /announce?x", "Expect: 100-continue\r\n"),
+            ("GET /announce?x", "X-Forwarded-For: 192.0.2.1\r\n"),
             ("GET /announce?x", "no colon\r\n"),
             ("GET /announce?x#y", ""),
         ] {

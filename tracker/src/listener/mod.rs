@@ -39,8 +39,10 @@ use self::stall::Stall;
 use crate::config::NetLimits;
 use crate::error::StartError;
 use crate::frontend::Rejected;
+use crate::frontend::plain::{self, Rewound};
 use crate::observe::Observe;
 use crate::observe::counts::Loss;
+use crate::observe::egress;
 use crate::observe::egress::{Ledger, spoken};
 use crate::proxy::UnknownProxy;
 use crate::state::AppState;
@@ -75,6 +77,8 @@ pub(crate) struct Shared {
     pub(crate) ended: CancellationToken,
     pub(crate) observe: Arc<Observe>,
     unknown_proxy: Arc<UnknownProxy>,
+    /// Announces are answered here.
+    announces: bool,
     builder: Builder<TokioExecutor>,
 }
 
@@ -110,6 +114,7 @@ impl Shared {
             ended,
             observe,
             unknown_proxy: Arc::default(),
+            announces: true,
             builder,
         }
     }
@@ -126,6 +131,7 @@ impl Shared {
             addresses: self.addresses.clone(),
             state: self.state.clone(),
             unknown_proxy: self.unknown_proxy.clone(),
+            announces: false,
             app,
             limits: self.limits.clone(),
             places: self.places.clone(),
@@ -307,6 +313,16 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let remote = facts.remote;
+    let (late, patience) = shared.patience();
+    let stream = if late || !shared.announces || shared.state.config.proxies.trusts(source.ip()) {
+        Rewound::new(stream)
+    } else {
+        let answering = || facts.asked(egress::Protocol::Http1);
+        match plain::serve(stream, source, &shared.state, patience, answering).await {
+            Some(stream) => stream,
+            None => return,
+        }
+    };
     let asked = Arc::new((AtomicBool::new(false), Notify::new()));
     let service = {
         let (app, state, asked) = (shared.app.clone(), shared.state.clone(), asked.clone());
@@ -330,7 +346,6 @@ where
         })
     };
     let mut connection = pin!(shared.builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    let (late, patience) = shared.patience();
     let mut first_request = pin!(sleep(patience));
     let (mut waiting, mut draining) = (true, false);
     loop {
