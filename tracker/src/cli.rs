@@ -23,6 +23,7 @@ use crate::observe::ObserveArgs;
 use crate::proxy::ProxyArgs;
 use crate::snapshot::SnapshotArgs;
 use crate::stun::StunArgs;
+use crate::swarm::Limits;
 use crate::turn::TurnArgs;
 
 /// The WebRTC library tells of every socket and candidate. Targets are prefixes: `rtc` is all of its crates, `rtc_ice` too.
@@ -266,7 +267,7 @@ impl Args {
                 ..self.connections.limits(self.swarms.interval())
             },
             observe: self.observe,
-            swarm: self.swarms.limits(),
+            swarm: Limits { ipv6_prefix: self.connections.ipv6_prefix, ..self.swarms.limits() },
         })
     }
 }

@@ -255,6 +255,7 @@ impl SwarmLimits {
             pending_per_socket: self.offers_per_socket,
             pending: self.max_offers,
             scrape: self.scrape_torrents,
+            ..Limits::default()
         }
     }
 }

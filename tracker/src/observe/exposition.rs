@@ -274,7 +274,12 @@ fn losses(to: &mut Writer<'_>, state: &AppState, stats: &Stats) -> fmt::Result {
         ("answer_unexpected", stats.counters.answers_unexpected),
     ];
     let others = others.map(|(reason, number)| ([("reason", reason)], number));
-    to.counters(("drops", "What was lost or turned away, by reason"), own.chain(others))
+    to.counters(("drops", "What was lost or turned away, by reason"), own.chain(others))?;
+    let rejections = traffic.rejections.iter().map(|(reason, number)| ([("reason", reason)], number));
+    to.counters(
+        ("rejections", "What a bound or a list of this tracker turned away or closed, by reason"),
+        rejections,
+    )
 }
 
 fn traffic(to: &mut Writer<'_>, state: &AppState) -> fmt::Result {

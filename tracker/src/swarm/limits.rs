@@ -41,6 +41,8 @@ pub struct Limits {
     pub pending_per_socket: u32,
     /// Offers of all sockets that wait for an answer; the oldest gives way. About 60 bytes each.
     pub pending: usize,
+    /// Leading bits of an IPv6 address that make one address to these bounds.
+    pub ipv6_prefix: u8,
     /// Torrents in one scrape reply; the reply stays far below the longest message.
     pub scrape: usize,
 }
@@ -63,6 +65,7 @@ impl Default for Limits {
             members: 1_000_000,
             pending_per_socket: 2_048,
             pending: 500_000,
+            ipv6_prefix: 64,
             scrape: 512,
         }
     }

@@ -153,13 +153,13 @@ struct Socket {
 impl Swarms {
     /// No swarms yet.
     pub fn new(limits: Limits, rng: Rng) -> Self {
-        let totals = Arc::new(Totals::new(limits.members, &mut rng.fork("totals")));
+        let totals = Arc::new(Totals::new(limits.members, limits.ipv6_prefix, &mut rng.fork("totals")));
         Self::with_totals(limits, rng, totals)
     }
 
     /// No swarms yet, in `count` parts with bounds in common. Each torrent belongs to one of them, which is the host's choice.
     pub fn sharded(limits: &Limits, rng: &Rng, count: usize) -> Vec<Self> {
-        let totals = Arc::new(Totals::new(limits.members, &mut rng.fork("totals")));
+        let totals = Arc::new(Totals::new(limits.members, limits.ipv6_prefix, &mut rng.fork("totals")));
         let part =
             |number| Self::with_totals(limits.clone(), rng.fork(&format!("swarms {number}")), totals.clone());
         (0..count).map(part).collect()

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use shared::address::network;
+use shared::address::network_of;
 use shared::id::InfoHash;
 use shared::rng::Rng;
 
@@ -22,13 +22,15 @@ const COUNTERS: (usize, usize) = (1 << 16, 1 << 22);
 pub(super) struct Networks {
     keys: Keys,
     held: Box<[AtomicU32]>,
+    /// Leading bits of an IPv6 address that count.
+    ipv6_prefix: u8,
 }
 
 impl Networks {
     /// For so many `members` of all swarms.
-    pub(super) fn new(members: usize, rng: &mut Rng) -> Self {
+    pub(super) fn new(members: usize, ipv6_prefix: u8, rng: &mut Rng) -> Self {
         let counters = (members / SHARED_BY).clamp(COUNTERS.0, COUNTERS.1).next_power_of_two();
-        Self { keys: Keys::new(rng), held: (0..counters).map(|_| AtomicU32::new(0)).collect() }
+        Self { keys: Keys::new(rng), held: (0..counters).map(|_| AtomicU32::new(0)).collect(), ipv6_prefix }
     }
 
     /// Memberships of this address in all swarms.
@@ -52,11 +54,11 @@ impl Networks {
     }
 
     fn of_everywhere(&self, ip: IpAddr) -> &AtomicU32 {
-        self.counter(self.keys.hash(&network(ip)))
+        self.counter(self.keys.hash(&network_of(ip, self.ipv6_prefix)))
     }
 
     fn of_swarm(&self, ip: IpAddr, swarm: &InfoHash) -> &AtomicU32 {
-        self.counter(self.keys.hash(&(network(ip), swarm)))
+        self.counter(self.keys.hash(&(network_of(ip, self.ipv6_prefix), swarm)))
     }
 
     fn counter(&self, hash: u64) -> &AtomicU32 {
@@ -70,7 +72,7 @@ mod tests {
 
     #[test]
     fn memberships_are_counted_by_network_and_swarm() {
-        let networks = Networks::new(1_000_000, &mut Rng::from_seed([1; 32]));
+        let networks = Networks::new(1_000_000, 64, &mut Rng::from_seed([1; 32]));
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         let (one, other) = (InfoHash([1; 20]), InfoHash([2; 20]));
         (0..5).for_each(|_| networks.joined(ip("2001:db8::1"), &one));

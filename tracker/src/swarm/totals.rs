@@ -17,12 +17,12 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    pub(super) fn new(members: usize, rng: &mut Rng) -> Self {
+    pub(super) fn new(members: usize, ipv6_prefix: u8, rng: &mut Rng) -> Self {
         Self {
             members: AtomicUsize::new(0),
             addresses: AtomicUsize::new(0),
             pending: AtomicUsize::new(0),
-            networks: Networks::new(members, rng),
+            networks: Networks::new(members, ipv6_prefix, rng),
         }
     }
 
