@@ -198,7 +198,7 @@ impl Default for NetLimits {
             header_timeout: Duration::from_secs(15),
             write_timeout: Duration::from_secs(30),
             message_bytes: shared::limits::TRACKER_MESSAGE_MAX,
-            read_buffer_bytes: 4_096,
+            read_buffer_bytes: 1_024,
             queue_messages: 512,
             queue_bytes: 2 * 1024 * 1024,
             message_burst: 1_000,

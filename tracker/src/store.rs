@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use shared::id::{InfoHash, PeerId};
@@ -26,6 +26,8 @@ pub(crate) struct Store {
     pub(crate) parts: Box<[Mutex<Swarms>]>,
     /// Sessions that are open.
     open: AtomicUsize,
+    /// Scrapes over all protocols, however many parts each asked.
+    scrapes: AtomicU64,
     scrape_max: usize,
     interval: u32,
 }
@@ -46,6 +48,7 @@ impl Store {
         Self {
             parts: Swarms::sharded(limits, rng, PARTS).into_iter().map(Mutex::new).collect(),
             open: AtomicUsize::new(0),
+            scrapes: AtomicU64::new(0),
             scrape_max: limits.scrape,
             interval: u32::try_from(limits.interval.as_secs()).unwrap_or(u32::MAX),
         }
@@ -72,6 +75,7 @@ impl Store {
 
     /// See [`Swarms::scraped`].
     pub(crate) fn scraped(&self, hashes: &[InfoHash]) -> Vec<(InfoHash, ScrapeCounts)> {
+        self.scrapes.fetch_add(1, Ordering::Relaxed);
         let mut files = Vec::new();
         if hashes.is_empty() {
             for part in &self.parts {
@@ -141,8 +145,11 @@ impl Store {
     pub(crate) fn stats(&self) -> Stats {
         let mut census = Census::default();
         self.parts.iter().for_each(|part| census.add(&part.lock()));
+        let mut stats = census.finish();
         // Also those that have asked nothing yet.
-        Stats { sockets: self.open.load(Ordering::Relaxed), ..census.finish() }
+        stats.sockets = self.open.load(Ordering::Relaxed);
+        stats.counters.scrapes = self.scrapes.load(Ordering::Relaxed);
+        stats
     }
 }
 

@@ -83,7 +83,7 @@ pub struct ConnectionLimits {
     pub message_bytes: usize,
 
     /// Buffer for reading of each WebSocket; longer messages grow it for a while. Most of the memory of an idle socket.
-    #[arg(long, value_name = "BYTES", default_value = "4KiB", value_parser = bytes, env = "PIECEMEAL_READ_BUFFER_BYTES")]
+    #[arg(long, value_name = "BYTES", default_value = "1KiB", value_parser = bytes, env = "PIECEMEAL_READ_BUFFER_BYTES")]
     pub read_buffer_bytes: usize,
 
     /// Messages of one WebSocket that are read at once, if it was quiet before: an announce for each of 200 torrents, and

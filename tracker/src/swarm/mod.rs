@@ -376,6 +376,7 @@ impl Swarms {
     }
 
     fn scrape(&mut self, socket: SocketId, hashes: &[InfoHash], replies: &mut Vec<Reply<'_>>) {
+        self.counters.scrapes += 1;
         let named: std::collections::BTreeSet<_> = hashes.iter().take(self.limits.scrape).copied().collect();
         let files = self.scraped(&named.into_iter().collect::<Vec<_>>());
         let response = Response::Scraped { files, min_request_interval: self.interval() };
@@ -383,8 +384,7 @@ impl Swarms {
     }
 
     /// Numbers of these swarms in that order, or of all if none is named; of no more than the bound.
-    pub fn scraped(&mut self, hashes: &[InfoHash]) -> Vec<(InfoHash, ScrapeCounts)> {
-        self.counters.scrapes += 1;
+    pub fn scraped(&self, hashes: &[InfoHash]) -> Vec<(InfoHash, ScrapeCounts)> {
         let bound = self.limits.scrape;
         if hashes.is_empty() {
             let all = self.torrents.iter().take(bound);

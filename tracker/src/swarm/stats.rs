@@ -16,6 +16,12 @@ const REMEMBERED: usize = 1 << 17;
 /// Swarms in [`Stats::largest`].
 const LARGEST: usize = 20;
 
+/// Programs that are told apart: strangers choose what they are called.
+const PROGRAMS: usize = 256;
+
+/// What all others are called.
+const OTHERS: [u8; 8] = *b"others..";
+
 /// What happened since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -202,7 +208,8 @@ impl Census {
             *(if roles.is_v6 { &mut stats.ipv6 } else { &mut stats.ipv4 }) += one;
             stats.addresses += if matches!(place, Place::Address(_)) { one } else { 0 };
             let program = peer_id.0.first_chunk::<8>().copied().unwrap_or_default();
-            *stats.clients.entry(program).or_default() += one;
+            let is_known = stats.clients.contains_key(&program) || stats.clients.len() < PROGRAMS;
+            *stats.clients.entry(if is_known { program } else { OTHERS }).or_default() += one;
         }
         stats
     }
