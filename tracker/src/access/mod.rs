@@ -37,7 +37,7 @@ pub struct AccessArgs {
     #[arg(long, value_name = "FILE", env = "PIECEMEAL_DENY_ADDRESSES")]
     pub deny_addresses: Option<PathBuf>,
 
-    /// Pages of these origins (https://example.org, https://*.example.org) may open WebSockets, besides the tracker's own
+    /// Pages of these origins (`https://example.org`, `https://*.example.org`) may open WebSockets, besides the tracker's own
     /// [default: all]. Keeps other websites from using this tracker; programs that are no browsers can say what they like.
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',', value_parser = origin, env = "PIECEMEAL_ALLOW_ORIGINS")]
     pub allow_origins: Vec<String>,

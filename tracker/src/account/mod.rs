@@ -1,7 +1,7 @@
 //! Private mode: accounts, their logins and passkeys, and for whom torrents are.
 //!
-//! [`Accounts`] is what the frontends ask. Everything that requests are judged by is in memory ([`book`]); the database
-//! ([`store`]) is written and read behind it, on threads that may block. Who may do what is [`crate::policy::who`]'s.
+//! `Accounts` is what the frontends ask. Everything that requests are judged by is in memory (`book`); the database
+//! (`store`) is written and read behind it, on threads that may block. Who may do what is `policy::who`'s.
 
 mod admission;
 mod attempts;

@@ -7,7 +7,7 @@ use super::codec::NAME_MAX;
 /// Options of the cluster.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct ClusterArgs {
-    /// Be one of several trackers that work as one, through this Redis or Valkey: redis://[user:password@]host[:port], or
+    /// Be one of several trackers that work as one, through this Redis or Valkey: `redis://[user:password@]host[:port]`, or
     /// rediss:// over TLS. Whoever can write there can write into the swarms.
     #[arg(long, value_name = "URL", env = "PIECEMEAL_CLUSTER", hide_env_values = true)]
     pub cluster: Option<String>,

@@ -1,6 +1,6 @@
 //! A relay for peers that cannot meet otherwise (TURN, RFC 8656), off unless asked for: it carries the bytes of others.
 //!
-//! UDP over IPv4. [`table`] knows the protocol and does no IO; [`port`] has the sockets. Who may use it is whoever the page was
+//! UDP over IPv4. `table` knows the protocol and does no IO; `port` has the sockets. Who may use it is whoever the page was
 //! given to: `/config.json` has a name and password in it that are good for some hours. Nobody is relayed to private networks
 //! or to this machine, unless that is asked for too.
 

@@ -31,7 +31,7 @@ const PATIENCE: u32 = 4;
 const PORTS: u16 = 34_800;
 
 /// Options of ours that take away bounds which a single address with everything would hit.
-const UNBOUND: [&str; 18] = [
+const UNBOUND: [&str; 24] = [
     "--requests-per-address",
     "0",
     "--sockets-per-address",
@@ -50,6 +50,12 @@ const UNBOUND: [&str; 18] = [
     "1000000",
     "--peer-ids-per-swarm",
     "1000000",
+    "--offers-per-socket",
+    "10000000",
+    "--max-offers",
+    "10000000",
+    "--queue-messages",
+    "65536",
 ];
 
 #[derive(Debug, clap::Args)]
