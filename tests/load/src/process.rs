@@ -44,6 +44,7 @@ impl Tracker {
         let mut child = Command::new(executable)
             .args(["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0", "--listen-tls-http1", "off"])
             .args(["--sockets-per-address", "0", "--requests-per-address", "0", "--members-per-address", "0"])
+            .args(["--connections-per-address", "0", "--messages-per-address", "0"])
             .arg("--data")
             .arg(data.path())
             .args(arguments)
