@@ -149,7 +149,7 @@ impl AppState {
             gate: Gate::new(config.net.requests_per_second, config.net.request_burst)
                 .by_prefix(config.net.ipv6_prefix)
                 .counted(cluster.is_some()),
-            messages: Messages::new(config.strictness, config.net.ipv6_prefix),
+            messages: Messages::new(config.strictness, config.net.ipv6_prefix).counted(cluster.is_some()),
             traffic: Traffic::default(),
             stun: Stun::new(config.stun, &config.net),
             cluster,

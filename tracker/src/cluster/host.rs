@@ -263,7 +263,8 @@ impl Host<'_> {
     fn tell_tally(&self) {
         let sockets = self.state.sockets.busiest(WORTH_TELLING, TALLY_MAX);
         let requests = self.state.gate.spent(WORTH_TELLING, TALLY_MAX);
-        let message = Message::Tally(Tally { sockets, requests });
+        let messages = self.state.messages.gate().spent(WORTH_TELLING, TALLY_MAX);
+        let message = Message::Tally(Tally { sockets, requests, messages });
         self.outgoing.push(To::All, encode(self.own, &message));
     }
 
@@ -290,7 +291,10 @@ impl Host<'_> {
                 self.replica.connected(now);
             }
             Incoming::Down => self.cluster.connected.store(false, Ordering::Relaxed),
-            Incoming::Secret(secret) => self.state.gate.share(secret),
+            Incoming::Secret(secret) => {
+                self.state.gate.share(secret);
+                self.state.messages.gate().share(secret);
+            }
             Incoming::Message(bytes) => match decode(&bytes) {
                 Ok((from, message)) if from == self.own => self.echo(now, &message),
                 Ok((from, message)) => self.heard(now, from, message),
@@ -321,9 +325,10 @@ impl Host<'_> {
                 let members = Members::new(&self.state.swarms, now);
                 relays.iter().for_each(|relay| self.deliver(members.relay(node, relay)));
             }
-            Message::Tally(Tally { sockets, requests }) if self.replica.number(from).is_some() => {
+            Message::Tally(Tally { sockets, requests, messages }) if self.replica.number(from).is_some() => {
                 self.elsewhere.heard(from, sockets);
                 self.state.gate.spend_elsewhere(now, &requests);
+                self.state.messages.gate().spend_elsewhere(now, &messages);
             }
             message => self.replica.handle(now, from, message, &mut Members::new(&self.state.swarms, now)),
         }

@@ -16,7 +16,8 @@ pub struct Strictness {
     pub udp_unproven: Unproven,
 
     /// WebSocket messages a second of one address in the long run, 20 times as many at once; a long reply counts
-    /// as several. Beyond it reading waits, nothing is dropped. 0: no bound but those of each socket.
+    /// as several. Beyond it reading waits, nothing is dropped. Holds for all nodes of a cluster together. 0: no bound but
+    /// those of each socket.
     #[arg(long, value_name = "N", default_value_t = MESSAGES, env = "PIECEMEAL_MESSAGES_PER_ADDRESS")]
     pub messages_per_address: u32,
 }
@@ -53,6 +54,16 @@ impl Messages {
     pub(crate) fn new(strictness: Strictness, ipv6_prefix: u8) -> Self {
         let per_second = strictness.messages_per_address;
         Self(Gate::new(per_second, per_second.saturating_mul(BURST)).by_prefix(ipv6_prefix))
+    }
+
+    /// The same, for a node of a cluster: see [`Gate::counted`].
+    pub(crate) fn counted(self, is_counted: bool) -> Self {
+        Self(self.0.counted(is_counted))
+    }
+
+    /// What the nodes of a cluster tell each other of.
+    pub(crate) const fn gate(&self) -> &Gate {
+        &self.0
     }
 
     /// Counts a message that was answered with so many bytes; `false` if it was one too many, and the next is to wait.

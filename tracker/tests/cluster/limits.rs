@@ -4,11 +4,11 @@ use serde_json::json;
 use shared::tracker::Event;
 use shared::tracker::http::announce_url;
 use tokio::time::{Duration, sleep, timeout};
-use tracker::config::{Config, NetLimits};
+use tracker::config::{Config, NetLimits, Strictness};
 use tracker::swarm::Limits;
 
 use crate::redis::Redis;
-use crate::support::{PATIENCE, Peer, Server};
+use crate::support::{PATIENCE, Peer, Server, id};
 use crate::{announce, request, until_all_know_each_other, until_counts};
 
 async fn two(redis: &Redis, net: NetLimits, swarm: Limits) -> [Server; 2] {
@@ -64,26 +64,87 @@ async fn sockets_of_an_address_are_counted_over_all_nodes() {
     timeout(PATIENCE, free).await.expect("what was given back is free everywhere");
 }
 
+/// Time for what a machine that builds something else meanwhile does slowly.
+const LONG: Duration = Duration::from_secs(60);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_of_an_address_are_counted_over_all_nodes() {
+    const BURST: u32 = 200;
     let Some(redis) = Redis::start() else { return };
-    let net = NetLimits { requests_per_second: 1, request_burst: 60, ..NetLimits::default() };
+    let net = NetLimits { requests_per_second: 1, request_burst: BURST, ..NetLimits::default() };
     let nodes = two(&redis, net, Limits::default()).await;
     let url = announce_url("/announce", &request("t", "a", 1_000, 1, Event::Update));
-    // How many are let through until one is not.
-    let admitted = async |node: &Server| {
-        let mut count = 0;
-        while !String::from_utf8_lossy(node.get(&url, &[]).await.body()).contains("too many requests") {
-            count += 1;
+    // Whether one of so many is one too many.
+    let refused = async |node: &Server, requests: u32| {
+        for _ in 0..requests {
+            if String::from_utf8_lossy(node.get(&url, &[]).await.body()).contains("too many requests") {
+                return true;
+            }
         }
-        count
+        false
     };
-    let first = timeout(PATIENCE, admitted(&nodes[0])).await.expect("its burst ends");
-    // Two tallies.
-    sleep(Duration::from_millis(2_500)).await;
-    let second =
-        timeout(PATIENCE, admitted(&nodes[1])).await.expect("what one let through counts at the other");
-    assert!(first >= 60 && second < 30, "{first} and {second}: not one had come to the second node before");
+    // By how many it exceeds its burst depends on how long that takes.
+    let first = timeout(LONG, refused(&nodes[0], 2 * BURST)).await;
+    assert_eq!(first, Ok(true), "the first lets its burst through");
+    // The second would let as many through by itself. What is known there a second later takes them away.
+    let mut asked = 0;
+    let second = async {
+        while asked < BURST / 2 {
+            sleep(Duration::from_millis(300)).await;
+            asked += 4;
+            if refused(&nodes[1], 4).await {
+                return true;
+            }
+        }
+        false
+    };
+    let second = timeout(LONG, second).await;
+    assert_eq!(second, Ok(true), "what the first let through counts at the second: {asked} were asked there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_an_address_are_counted_over_all_nodes() {
+    // Twenty at once.
+    const BURST: u32 = 20;
+    let Some(redis) = Redis::start() else { return };
+    let strictness = Strictness { messages_per_address: 1, ..Strictness::default() };
+    let config = |name: &str| Config { cluster: Some(redis.config(name)), strictness, ..Config::default() };
+    let nodes = [
+        Server::start(config("a")).await,
+        Server::start(config("b")).await,
+        Server::start(config("c")).await,
+    ];
+    until_all_know_each_other(&nodes).await;
+    let paced = async |node: &Server| node.stats().await["rejections"]["messages_paced"] != 0;
+    let scrape = json!({"action": "scrape", "info_hash": id("t")});
+    let mut first = nodes[0].peer("first").await;
+    // The message that is one too many is answered, and makes its socket wait; the others are not waited for.
+    for _ in 0..2 * BURST {
+        first.send(scrape.clone()).await;
+    }
+    let waits = async {
+        while !paced(&nodes[0]).await {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, waits).await.expect("the first reads no more than its burst at once");
+    // The others would read as many by themselves. Six at a time, while the first's are told of.
+    let waits = async |node: &Server| {
+        let mut peer = node.peer("other").await;
+        for _ in 0..3 {
+            sleep(Duration::from_secs(2)).await;
+            for _ in 0..BURST / 3 {
+                peer.send(scrape.clone()).await;
+                peer.next().await;
+            }
+            if paced(node).await {
+                return true;
+            }
+        }
+        false
+    };
+    let waited = tokio::join!(waits(&nodes[1]), waits(&nodes[2]));
+    assert_eq!(waited, (true, true), "eighteen messages are within the bound of a tracker by itself");
 }
 
 #[tokio::test(flavor = "multi_thread")]

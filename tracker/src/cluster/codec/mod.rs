@@ -14,7 +14,7 @@ use super::digest::{Digest, Parts};
 use crate::swarm::change::{Held, Key};
 
 /// The version that this program speaks. Nodes of another are not understood, and do without each other.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 const MAGIC: [u8; 3] = *b"PMC";
 
@@ -30,7 +30,7 @@ pub const RELAYS_BYTES: usize = 64 * 1024;
 /// Longest name of a node, in bytes.
 pub const NAME_MAX: usize = 64;
 
-/// Addresses, and as many of the gate's buckets, in one tally: those that are nearest to their bound.
+/// Addresses, and as many of each gate's buckets, in one tally: those that are nearest to their bound.
 pub const TALLY_MAX: usize = 4_096;
 
 /// Longest offer_id, in bytes: what a peer's may be in characters, four bytes each.
@@ -131,6 +131,8 @@ pub struct Tally {
     pub sockets: Vec<(u128, u32)>,
     /// Buckets of the gate with the requests that it let through since the last tally; ascending.
     pub requests: Vec<(u16, u32)>,
+    /// The same of the gate for messages over WebSocket.
+    pub messages: Vec<(u16, u32)>,
 }
 
 /// An offer or an answer on its way to a socket of another node.

@@ -209,12 +209,14 @@ impl<'a> Reader<'a> {
             }
             tally.sockets.push((network, self.number_32("a number of sockets")?));
         }
-        for _ in 0..self.count("buckets", TALLY_MAX)? {
-            let bucket = u16::from_be_bytes(self.array("a bucket")?);
-            if tally.requests.last().is_some_and(|(last, _)| *last >= bucket) {
-                return Err(DecodeError::Value("buckets in ascending order"));
+        for buckets in [&mut tally.requests, &mut tally.messages] {
+            for _ in 0..self.count("buckets", TALLY_MAX)? {
+                let bucket = u16::from_be_bytes(self.array("a bucket")?);
+                if buckets.last().is_some_and(|(last, _)| *last >= bucket) {
+                    return Err(DecodeError::Value("buckets in ascending order"));
+                }
+                buckets.push((bucket, self.number_32("how many a bucket let through")?));
             }
-            tally.requests.push((bucket, self.number_32("a number of requests")?));
         }
         Ok(tally)
     }

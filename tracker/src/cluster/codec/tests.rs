@@ -62,6 +62,7 @@ fn message() -> impl Strategy<Value = Message> {
     let tally = (
         prop::collection::btree_map(any::<u128>(), any::<u32>(), 0..20),
         prop::collection::btree_map(any::<u16>(), any::<u32>(), 0..20),
+        prop::collection::btree_map(any::<u16>(), any::<u32>(), 0..20),
     );
     prop_oneof![
         (any::<u64>(), "[a-zé]{0,32}").prop_map(|(seq, name)| Message::Hello { seq, name }),
@@ -72,9 +73,10 @@ fn message() -> impl Strategy<Value = Message> {
             digest.0[count as usize % digest.0.len()] = PartDigest { count, sum };
             Message::Digest { seq, digest }
         }),
-        tally.prop_map(|(sockets, requests)| Message::Tally(Tally {
+        tally.prop_map(|(sockets, requests, messages)| Message::Tally(Tally {
             sockets: sockets.into_iter().collect(),
             requests: requests.into_iter().collect(),
+            messages: messages.into_iter().collect(),
         })),
         (any::<u64>(), any::<u64>()).prop_map(|(session, parts)| Message::Ask { session, parts }),
         (any::<u64>(), any::<u32>()).prop_map(|(session, chunk)| Message::Ack { session, chunk }),
@@ -95,7 +97,7 @@ proptest! {
     #[test]
     fn any_bytes_are_refused_or_have_one_form(mut bytes in prop::collection::vec(any::<u8>(), 0..300), kind in 0_u8..10) {
         if bytes.len() > 13 {
-            bytes[..4].copy_from_slice(b"PMC\x01");
+            bytes[..4].copy_from_slice(b"PMC\x02");
             bytes[12] = kind;
         }
         if let Ok((node, message)) = decode(&bytes) {
@@ -126,7 +128,7 @@ fn the_form_is_this_one() {
         Entry { key, now: None, age: 0, anywhere: false },
     ];
     let bytes = encode(NodeId(0x0102_0304_0506_0708), &Message::Batch { seq: 300, changes });
-    let mut expected = b"PMC\x01\x01\x02\x03\x04\x05\x06\x07\x08\x02\xac\x02\x01".to_vec();
+    let mut expected = b"PMC\x02\x01\x02\x03\x04\x05\x06\x07\x08\x02\xac\x02\x01".to_vec();
     expected.extend([1; 20]);
     expected.extend([2, 2 << 2 | 1, 192, 0, 2, 1, 0x1a, 0xe1]);
     expected.extend([2; 20]);
@@ -140,16 +142,16 @@ fn what_is_wrong_is_said() {
         |version: u8, kind: u8, rest: &[u8]| [&b"PMC"[..], &[version], &[0; 8], &[kind], rest].concat();
     for (bytes, error) in [
         (b"GET / HTTP/1.1".to_vec(), DecodeError::Magic),
-        (with(2, 0, &[]), DecodeError::Version(2)),
+        (with(1, 0, &[]), DecodeError::Version(1)),
         (vec![0; MESSAGE_MAX + 1], DecodeError::Long(MESSAGE_MAX + 1)),
-        (with(1, 9, &[]), DecodeError::Value("a kind of message")),
-        (with(1, 1, &[0]), DecodeError::Rest(1)),
-        (with(1, 0, &[]), DecodeError::Ends("a sequence number")),
-        (with(1, 0, &[0x80, 0]), DecodeError::Value("a sequence number")),
-        (with(1, 0, &[0, 65]), DecodeError::Many { what: "a node's name", max: 64, got: 65 }),
-        (with(1, 0, &[0, 1, 0xff]), DecodeError::Value("a node's name")),
+        (with(VERSION, 9, &[]), DecodeError::Value("a kind of message")),
+        (with(VERSION, 1, &[0]), DecodeError::Rest(1)),
+        (with(VERSION, 0, &[]), DecodeError::Ends("a sequence number")),
+        (with(VERSION, 0, &[0x80, 0]), DecodeError::Value("a sequence number")),
+        (with(VERSION, 0, &[0, 65]), DecodeError::Many { what: "a node's name", max: 64, got: 65 }),
+        (with(VERSION, 0, &[0, 1, 0xff]), DecodeError::Value("a node's name")),
         (
-            with(1, 2, &[0, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+            with(VERSION, 2, &[0, 0xff, 0xff, 0xff, 0xff, 0x0f]),
             DecodeError::Many { what: "swarms", max: ENTRIES_MAX, got: u64::from(u32::MAX) },
         ),
     ] {
@@ -167,8 +169,9 @@ fn what_is_wrong_is_said() {
     let message = Message::Chunk { session: 1, number: 1, seq: 1, last: false, members };
     assert!(encode(NodeId(1), &message).len() <= MESSAGE_MAX);
     let sockets = (0..TALLY_MAX).map(|at| (at as u128, u32::MAX)).collect();
-    let requests = (0..TALLY_MAX).map(|at| (at as u16, u32::MAX)).collect();
-    assert!(encode(NodeId(1), &Message::Tally(Tally { sockets, requests })).len() <= MESSAGE_MAX);
+    let requests: Vec<_> = (0..TALLY_MAX).map(|at| (at as u16, u32::MAX)).collect();
+    let messages = requests.clone();
+    assert!(encode(NodeId(1), &Message::Tally(Tally { sockets, requests, messages })).len() <= MESSAGE_MAX);
 }
 
 #[test]

@@ -129,11 +129,13 @@ fn tally(bytes: &mut Vec<u8>, tally: &Tally) {
         bytes.extend_from_slice(&network.to_be_bytes());
         number(bytes, u64::from(*count));
     }
-    let requests = &tally.requests[..tally.requests.len().min(TALLY_MAX)];
-    number(bytes, requests.len() as u64);
-    for (bucket, count) in requests {
-        bytes.extend_from_slice(&bucket.to_be_bytes());
-        number(bytes, u64::from(*count));
+    for buckets in [&tally.requests, &tally.messages] {
+        let buckets = &buckets[..buckets.len().min(TALLY_MAX)];
+        number(bytes, buckets.len() as u64);
+        for (bucket, count) in buckets {
+            bytes.extend_from_slice(&bucket.to_be_bytes());
+            number(bytes, u64::from(*count));
+        }
     }
 }
 
