@@ -141,9 +141,14 @@ impl AppState {
             shutdown,
             tasks,
         } = parts;
+        let swarms = Store::new(&config.swarm, &Rng::from_seed(seed));
+        if cluster.is_some() {
+            // From the first member on, one of the last run's snapshot too.
+            swarms.record_changes();
+        }
         Self {
             clock: Clock(Instant::now()),
-            swarms: Store::new(&config.swarm, &Rng::from_seed(seed)),
+            swarms,
             outboxes: Outboxes::default(),
             sockets: PerAddress::new(config.net.sockets_per_address).by_prefix(config.net.ipv6_prefix),
             gate: Gate::new(config.net.requests_per_second, config.net.request_burst)

@@ -169,7 +169,6 @@ pub(crate) async fn serve(state: Arc<AppState>) {
     if aws_lc_rs::default_provider().secure_random.fill(&mut seed).is_err() {
         return warn!("no part in the cluster: the system gives no random numbers");
     }
-    state.swarms.record_changes();
     let mut rng = Rng::from_seed(seed).fork("cluster");
     let own = NodeId(rng.next_u64());
     let mut secret = [0; 16];
@@ -254,7 +253,7 @@ impl Host<'_> {
         let (changes, lost) = self.state.swarms.take_changes();
         if lost {
             warn!("more changes of members than can be told at once: the other nodes ask for all of them");
-            self.replica.changes_lost(&Members::new(&self.state.swarms, now));
+            self.replica.changes_lost(Members::new(&self.state.swarms, now).recount());
         } else {
             self.replica.changed(&changes);
         }

@@ -6,7 +6,7 @@ use shared::time::Instant;
 use shared::tracker::ws::{Answer, Json, Offer};
 
 use super::codec::{Entry, Relay};
-use super::digest::{Parts, within};
+use super::digest::{Digest, Parts, within};
 use super::store::Store;
 use crate::swarm::change::{Applied, Claim, Held, Key, Node};
 use crate::swarm::{Reply, SocketId, Swarms};
@@ -24,6 +24,21 @@ impl<'a> Members<'a> {
 
     fn parts(&self) -> impl Iterator<Item = &'a Mutex<Swarms>> {
         self.store.parts.iter()
+    }
+
+    /// What this node's own members come to, with all changes that were not told until now: what changes later is recorded.
+    pub(crate) fn recount(&self) -> Digest {
+        let mut digest = Digest::default();
+        for part in self.parts() {
+            let mut part = part.lock();
+            part.take_changes(&mut Vec::new());
+            let torrents: Vec<_> = part.torrents().copied().collect();
+            for info_hash in &torrents {
+                // Those who are overdue as well: when they are found to be, they are told of as gone.
+                part.own(Instant::ORIGIN, info_hash, |key, held, _| digest.add(&key, &held));
+            }
+        }
+        digest
     }
 
     /// Takes in what a peer of another node sends to one of this, and returns what that is to be told.

@@ -141,6 +141,15 @@ impl Log {
         self.changes.push(change);
     }
 
+    /// The member that came last announced so many seconds ago, in an earlier run: another node may have heard it since.
+    pub(super) fn aged(&mut self, age: u32) {
+        if self.wanted
+            && let Some(last) = self.changes.last_mut()
+        {
+            last.age = age;
+        }
+    }
+
     /// A member on a socket of this node seeded or not, and does so now.
     pub(super) fn socket(
         &mut self,

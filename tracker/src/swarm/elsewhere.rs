@@ -302,8 +302,9 @@ impl Swarms {
     }
 }
 
+/// Seconds since a member announced: more than this node runs, if it did so in an earlier run.
 fn age(now: Second, expires: Second, timeout: Second) -> u32 {
-    now.saturating_sub(expires.saturating_sub(timeout))
+    now.saturating_add(timeout).saturating_sub(expires)
 }
 
 fn enter<const N: usize>(

@@ -4,7 +4,9 @@
 
 mod limits;
 mod outage;
+mod program;
 mod redis;
+mod restart;
 #[path = "../server/support.rs"]
 #[expect(dead_code, reason = "shared with the tests of a tracker by itself, which use all of it")]
 mod support;

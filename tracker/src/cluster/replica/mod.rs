@@ -19,7 +19,7 @@ use shared::time::Instant;
 use self::remote::{Heard, Remote};
 use self::serving::Serving;
 use super::codec::{ENTRIES_MAX, Entry, Message, NodeId};
-use super::digest::{ALL, Digest, hash};
+use super::digest::{Digest, hash};
 use super::store::Store;
 use crate::swarm::change::{Applied, Change, Claim, Node};
 
@@ -212,17 +212,11 @@ impl Replica {
         }
     }
 
-    /// Changes of this node's members were lost before they came here: the others will notice, and ask for all.
-    pub fn changes_lost(&mut self, store: &dyn Store) {
+    /// Changes of this node's members were lost before they came here, and they come to this now: the others will notice, and ask
+    /// for all.
+    pub fn changes_lost(&mut self, digest: Digest) {
         self.seq += 1;
-        self.digest = Digest::default();
-        for info_hash in store.torrents(ALL) {
-            for entry in store.own(&info_hash) {
-                if let Some(held) = &entry.now {
-                    self.digest.add(&entry.key, held);
-                }
-            }
-        }
+        self.digest = digest;
         self.serving.clear();
     }
 

@@ -7,7 +7,7 @@ use shared::id::{InfoHash, PeerId};
 
 use super::*;
 use crate::cluster::codec::{decode, encode};
-use crate::cluster::digest::{Parts, within};
+use crate::cluster::digest::{ALL, Parts, within};
 use crate::swarm::change::{Held, Key, yields};
 
 /// The swarms of one node, in the plainest form.
@@ -506,7 +506,9 @@ fn changes_that_are_lost_within_a_node_are_made_good() {
     }
     let member = world.nodes.get_mut(&id).unwrap();
     member.store.changes.clear();
-    member.replica.changes_lost(&member.store);
+    let mut digest = Digest::default();
+    member.store.own.iter().for_each(|(key, (held, _))| digest.add(key, held));
+    member.replica.changes_lost(digest);
     world.run(Duration::from_secs(5));
     world.assert_agreed();
 }

@@ -67,7 +67,9 @@ impl Swarms {
                 continue;
             }
             let Ok(slot) = self.join_address(slot, &asker) else { continue };
-            let expires = now.saturating_add((*left).min(longest));
+            let left = (*left).min(longest);
+            self.log.aged(longest - left);
+            let expires = now.saturating_add(left);
             let (keys, rng) = (&self.keys, &mut self.rng);
             if let Some(torrent) = self.torrents.get_mut(slot) {
                 match endpoint {
@@ -166,6 +168,22 @@ mod tests {
         assert_eq!((counts.complete, counts.incomplete), (1, 2));
         let left = after.kept(at(timeout - 200));
         assert_eq!(left[0].2.len(), 2, "its 200 s were over, the others have theirs: {left:?}");
+    }
+
+    #[test]
+    fn other_nodes_are_told_how_long_ago_a_member_of_the_last_run_announced() {
+        let limits = Limits { address_timeout: Duration::from_secs(100), ..Limits::default() };
+        let mut after = swarms(&limits);
+        after.record_changes();
+        let address = SocketAddr::from(([192, 0, 2, 1], 1));
+        let member = Kept { address, peer_id: PeerId([9; 20]), seed: false, left: 30 };
+        after.restore(at(0), InfoHash([7; 20]), 0, &[member]);
+        let mut changes = Vec::new();
+        after.take_changes(&mut changes);
+        assert_eq!(changes.iter().map(|change| change.age).collect::<Vec<_>>(), [70]);
+        let mut ages = Vec::new();
+        after.own(at(5), &InfoHash([7; 20]), |_, _, age| ages.push(age));
+        assert_eq!(ages, [75], "longer than this run takes");
     }
 
     #[test]
