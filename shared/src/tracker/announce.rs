@@ -51,10 +51,33 @@ impl Event {
     }
 }
 
-/// Whether who announces this has everything. `completed` says so whatever is said to be left: stock WebTorrent repeats the
-/// block that it made up while it had no metadata.
-pub const fn is_seed(left: Option<u64>, event: Event) -> bool {
-    matches!((left, event), (Some(0), _) | (_, Event::Completed))
+/// What a member is to its swarm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// It lacks something, and downloads.
+    #[default]
+    Leech,
+    /// It lacks something, and wants no more of it (BEP 21).
+    PartialSeed,
+    /// It has everything.
+    Seed,
+}
+
+impl Role {
+    /// What who announces this is. `completed` says that it has everything whatever is said to be left: stock WebTorrent repeats the
+    /// block that it made up while it had no metadata. `paused` comes with every announce of a partial seed; a seed that says so is a seed.
+    pub const fn of(left: Option<u64>, event: Event) -> Self {
+        match (left, event) {
+            (Some(0), _) | (_, Event::Completed) => Self::Seed,
+            (_, Event::Paused) => Self::PartialSeed,
+            _ => Self::Leech,
+        }
+    }
+
+    /// Whether it has everything.
+    pub const fn is_seed(self) -> bool {
+        matches!(self, Self::Seed)
+    }
 }
 
 /// An announce over HTTP or UDP.

@@ -7,6 +7,8 @@ pub struct ScrapeCounts {
     pub complete: u32,
     /// Members that have not.
     pub incomplete: u32,
+    /// Those of them that download: all but the partial seeds (BEP 21). `None` where nothing is said of it; UDP has no place for it.
+    pub downloaders: Option<u32>,
     /// Times that the torrent was downloaded, as far as the tracker knows.
     pub downloaded: u32,
 }

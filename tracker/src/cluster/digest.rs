@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use shared::id::InfoHash;
+use shared::tracker::announce::Role;
 
 use crate::swarm::change::{Held, Key};
 
@@ -91,7 +92,11 @@ pub fn hash(key: &Key, held: Option<&Held>) -> u64 {
     }
     if let Some(held) = held {
         state.bytes(&held.peer_id.0);
-        state.word(u64::from(held.seed));
+        state.word(match held.role {
+            Role::Leech => 0,
+            Role::Seed => 1,
+            Role::PartialSeed => 2,
+        });
     }
     state.end()
 }
@@ -145,8 +150,8 @@ mod tests {
                     Key::Address { info_hash, ip: [u16::from(number); 8].into(), port: 6881 },
                 ];
                 for key in keys {
-                    for seed in [false, true] {
-                        let held = Held { peer_id, seed };
+                    for role in [Role::Leech, Role::PartialSeed, Role::Seed] {
+                        let held = Held { peer_id, role };
                         assert!(seen.insert(hash(&key, Some(&held))));
                         members.push((key, held));
                     }
@@ -163,7 +168,8 @@ mod tests {
         let (key, held) = members[7];
         back.remove(&key, &held);
         assert_eq!(forth.differing(&back), 1, "torrent 0 is in part 0");
-        back.add(&key, &Held { seed: !held.seed, ..held });
+        let role = if held.role == Role::Leech { Role::PartialSeed } else { Role::Leech };
+        back.add(&key, &Held { role, ..held });
         assert_eq!(forth.differing(&back), 1, "as many, and not the same");
     }
 }

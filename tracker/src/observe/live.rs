@@ -243,6 +243,7 @@ impl Totals {
                     info_hash: hash.to_string(),
                     seeds: counts.complete,
                     leeches: counts.incomplete,
+                    partial_seeds: counts.partial,
                 })
                 .collect(),
             events: Vec::new(),
@@ -309,4 +310,5 @@ struct Swarm {
     info_hash: String,
     seeds: u32,
     leeches: u32,
+    partial_seeds: u32,
 }

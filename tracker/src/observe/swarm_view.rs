@@ -26,6 +26,8 @@ pub(crate) struct SwarmView {
     pub(crate) info_hash: String,
     pub(crate) seeds: u32,
     pub(crate) leeches: u32,
+    /// Those of the leeches that want no more.
+    pub(crate) partial_seeds: u32,
     /// At most [`PEERS_MAX`].
     pub(crate) peers: Vec<PeerView>,
     /// Real flows of the last report.
@@ -97,7 +99,7 @@ impl SwarmView {
         };
         let of: BTreeMap<PeerId, &Kept> =
             reports.iter().map(|(_, kept)| (kept.report.peer_id, kept)).collect();
-        let Counts { complete, incomplete } = counts;
+        let Counts { complete, incomplete, partial } = counts;
         let peers = roster.iter().map(|member| {
             let kept = of.get(&member.peer_id).filter(|_| member.websocket);
             let report = kept.map(|kept| ReportView::new(kept, now));
@@ -112,8 +114,8 @@ impl SwarmView {
                     (_, false) => "address",
                 },
                 client: format!("{program} {version}"),
-                seed: member.seed,
-                progress: if member.seed { Some(1.0) } else { known },
+                seed: member.role.is_seed(),
+                progress: if member.role.is_seed() { Some(1.0) } else { known },
                 report,
             }
         });
@@ -125,7 +127,14 @@ impl SwarmView {
             is_shown(&flow.from) && is_shown(&flow.to)
         });
         let flows = flows.collect();
-        Self { info_hash: info_hash.to_string(), seeds: complete, leeches: incomplete, peers, flows }
+        Self {
+            info_hash: info_hash.to_string(),
+            seeds: complete,
+            leeches: incomplete,
+            partial_seeds: partial,
+            peers,
+            flows,
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! | head | `PMSWARMS`, version (2), seconds since 1970 (8), checksum (8) |
 //! | block | length (4), swarms, checksum (8) |
 //! | swarm | info-hash (20), completed downloads (4), members (2), each member |
-//! | member | 1 if it seeds, plus 2 for IPv6 (1), address (4 or 16), port (2), seconds left (4), peer_id (20) |
+//! | member | 1 if it seeds or 4 if it is a partial seed, plus 2 for IPv6 (1), address (4 or 16), port (2), seconds left (4), peer_id (20) |
 //! | end | length 0 (4), members (8), checksum (8) |
 //!
 //! Numbers are big-endian; a checksum is the first bytes of the SHA-256 of what precedes it in its part.
@@ -15,11 +15,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use sha2::{Digest as _, Sha256};
 use shared::id::{InfoHash, PeerId};
+use shared::tracker::announce::Role;
 
 use crate::swarm::address::Kept;
 
 const MAGIC: [u8; 8] = *b"PMSWARMS";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+
+/// The oldest that is read: it has no partial seeds, and is the same otherwise.
+const OLDEST: u16 = 1;
+/// Bits of a member's kind.
+const SEED: u8 = 1;
+const PARTIAL_SEED: u8 = 4;
+
 const CHECKSUM: usize = 8;
 const HEAD: usize = MAGIC.len() + 2 + 8;
 const SWARM_HEAD: usize = 20 + 4 + 2;
@@ -43,7 +51,7 @@ pub enum SnapshotError {
     #[error("it is no snapshot of swarms")]
     Foreign,
     /// It is of another release.
-    #[error("expected version {VERSION}, got {0}")]
+    #[error("expected version {OLDEST} or {VERSION}, got {0}")]
     Version(u16),
     /// A part is cut off, too long, or not what was written.
     #[error("it is damaged: expected {0}")]
@@ -90,9 +98,14 @@ impl<W: Write> Writer<W> {
         self.block.extend_from_slice(&info_hash.0);
         self.block.extend_from_slice(&completed.to_be_bytes());
         self.block.extend_from_slice(&(members.len() as u16).to_be_bytes());
-        for Kept { address, peer_id, seed, left } in members {
+        for Kept { address, peer_id, role, left } in members {
             let ip = address.ip().to_canonical();
-            self.block.push(u8::from(*seed) | u8::from(ip.is_ipv6()) << 1);
+            let role = match role {
+                Role::Leech => 0,
+                Role::Seed => SEED,
+                Role::PartialSeed => PARTIAL_SEED,
+            };
+            self.block.push(role | u8::from(ip.is_ipv6()) << 1);
             match ip {
                 IpAddr::V4(v4) => self.block.extend_from_slice(&v4.octets()),
                 IpAddr::V6(v6) => self.block.extend_from_slice(&v6.octets()),
@@ -186,7 +199,7 @@ fn head(input: &mut impl Read) -> Result<u64, SnapshotError> {
     let head: [u8; HEAD] = array(input, "a head")?;
     let Some(rest) = head.strip_prefix(&MAGIC) else { return Err(SnapshotError::Foreign) };
     let version = u16::from_be_bytes([rest[0], rest[1]]);
-    if version != VERSION {
+    if !(OLDEST..=VERSION).contains(&version) {
         return Err(SnapshotError::Version(version));
     }
     if array(input, "the head's checksum")? != checksum(&head) {
@@ -203,14 +216,19 @@ fn swarm(rest: &mut &[u8], members: &mut Vec<Kept>) -> Result<(InfoHash, u32), S
     for _ in 0..u16::from_be_bytes(part(rest)?) {
         let [kind] = part::<1>(rest)?;
         let ip = match kind {
-            0 | 1 => IpAddr::V4(Ipv4Addr::from(part::<4>(rest)?)),
-            2 | 3 => IpAddr::V6(Ipv6Addr::from(part::<16>(rest)?)),
+            0 | 1 | 4 => IpAddr::V4(Ipv4Addr::from(part::<4>(rest)?)),
+            2 | 3 | 6 => IpAddr::V6(Ipv6Addr::from(part::<16>(rest)?)),
             _ => return Err(SnapshotError::Damaged("a kind of member")),
         };
         let port = u16::from_be_bytes(part(rest)?);
         let left = u32::from_be_bytes(part(rest)?);
         let peer_id = PeerId(part(rest)?);
-        members.push(Kept { address: SocketAddr::new(ip, port), peer_id, seed: kind & 1 == 1, left });
+        let role = match kind & (SEED | PARTIAL_SEED) {
+            0 => Role::Leech,
+            SEED => Role::Seed,
+            _ => Role::PartialSeed,
+        };
+        members.push(Kept { address: SocketAddr::new(ip, port), peer_id, role, left });
     }
     Ok((info_hash, completed))
 }

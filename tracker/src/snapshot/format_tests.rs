@@ -22,9 +22,11 @@ fn given(bytes: &[u8], now: u64, most: usize) -> (Vec<Swarm>, Result<usize, Snap
     (swarms, ended)
 }
 
+const ROLES: [Role; 3] = [Role::Seed, Role::Leech, Role::PartialSeed];
+
 fn member(number: u32, left: u32) -> Kept {
     let address = SocketAddr::from((Ipv4Addr::from(number), 6_881));
-    Kept { address, peer_id: PeerId([number as u8; 20]), seed: number.is_multiple_of(2), left }
+    Kept { address, peer_id: PeerId([number as u8; 20]), role: ROLES[number as usize % 3], left }
 }
 
 fn sample() -> Vec<Swarm> {
@@ -75,12 +77,25 @@ fn what_is_damaged_anywhere_is_found_and_gives_nothing_wrong() {
 }
 
 #[test]
+fn a_snapshot_of_the_release_before_is_read() {
+    let members = vec![Kept { role: Role::Seed, ..member(1, 9) }, Kept { role: Role::Leech, ..member(2, 9) }];
+    let swarm = (InfoHash([1; 20]), 3, members);
+    let mut bytes = written(0, std::slice::from_ref(&swarm));
+    // Nothing else than the version differs.
+    bytes[9] = 1;
+    let sum = checksum(&bytes[..HEAD]);
+    bytes[HEAD..HEAD + CHECKSUM].copy_from_slice(&sum);
+    let (swarms, ended) = given(&bytes, 0, 9);
+    assert_eq!((ended.unwrap(), swarms), (2, vec![swarm]));
+}
+
+#[test]
 fn other_files_are_named_as_such() {
     let error = |bytes: &[u8]| given(bytes, 0, 9).1.unwrap_err().to_string();
     assert!(error(b"-----BEGIN CERTIFICATE-----").contains("no snapshot"));
     let mut later = written(0, &[]);
     later[9] = 7;
-    assert!(error(&later).contains("expected version 1, got 7"));
+    assert!(error(&later).contains("expected version 1 or 2, got 7"));
     // Nothing is reserved for what a damaged length promises.
     let mut long = written(0, &[]);
     long[HEAD + 8] = 0xFF;
@@ -88,10 +103,10 @@ fn other_files_are_named_as_such() {
 }
 
 fn kept() -> impl Strategy<Value = Kept> {
-    (any::<SocketAddr>(), any::<[u8; 20]>(), any::<bool>(), 1_u32..).prop_map(|(address, id, seed, left)| {
+    (any::<SocketAddr>(), any::<[u8; 20]>(), 0..ROLES.len(), 1_u32..).prop_map(|(address, id, role, left)| {
         // Neither scope nor flow travels, and an address has one form.
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-        Kept { address, peer_id: PeerId(id), seed, left }
+        Kept { address, peer_id: PeerId(id), role: ROLES[role], left }
     })
 }
 

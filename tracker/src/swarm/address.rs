@@ -12,12 +12,12 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use shared::id::{InfoHash, PeerId};
 use shared::rng::Rng;
 use shared::time::Instant;
-use shared::tracker::announce::{AnnounceRequest, Event, is_seed};
+use shared::tracker::announce::{AnnounceRequest, Event, Role};
 use shared::tracker::compact;
 
 use super::change::{Held, Node};
 use super::index::Keys;
-use super::peers::{Entry, Peers, Second};
+use super::peers::{Entry, FOREVER, Peers, Second};
 use super::sweep::second;
 use super::torrent::{Counts, Torrent, TorrentSlot};
 use super::{Refusal, Swarms};
@@ -201,7 +201,7 @@ struct Asker<'a> {
     ip: IpAddr,
     endpoint: Endpoint,
     request: &'a AnnounceRequest,
-    seed: bool,
+    role: Role,
     now: Second,
 }
 
@@ -211,7 +211,7 @@ impl Asker<'_> {
     }
 
     const fn held(&self) -> Held {
-        Held { peer_id: self.request.peer_id, seed: self.seed }
+        Held { peer_id: self.request.peer_id, role: self.role }
     }
 }
 
@@ -233,9 +233,9 @@ impl Swarms {
     ) -> Result<Met, Refusal> {
         self.expire(now);
         self.counters.announces += 1;
-        let seed = is_seed(request.left, request.event);
+        let role = Role::of(request.left, request.event);
         let endpoint = Endpoint::new(ip, request.port);
-        let asker = Asker { ip: ip.to_canonical(), endpoint, request, seed, now: second(now) };
+        let asker = Asker { ip: ip.to_canonical(), endpoint, request, role, now: second(now) };
         let stays = request.event != Event::Stopped;
         let mut slot = self.torrents.find(&self.keys, &request.info_hash);
         if !stays {
@@ -256,8 +256,8 @@ impl Swarms {
         let Some(torrent) = torrent else { return Ok(Met { counts: Counts::default(), interval }) };
         if stays {
             let wanted = (request.wanted.unwrap_or(WANTED_DEFAULT) as usize).min(most);
-            meet(&mut self.rng, torrent, &asker, seed, reach, wanted, found);
-            if seed && request.downloaded == 0 && request.uploaded == 0 {
+            meet(&mut self.rng, torrent, &asker, role.is_seed(), reach, wanted, found);
+            if role.is_seed() && request.downloaded == 0 && request.uploaded == 0 {
                 let wanted = wanted.min(WANTED_UNPROVEN);
                 meet(&mut self.rng, torrent, &asker, false, reach, wanted, found);
             }
@@ -267,7 +267,7 @@ impl Swarms {
 
     /// Puts the member into its swarm, or renews it.
     fn join_address(&mut self, slot: Option<TorrentSlot>, asker: &Asker<'_>) -> Result<TorrentSlot, Refusal> {
-        let timeout = Second::try_from(self.limits.address_timeout.as_secs()).unwrap_or(Second::MAX >> 2);
+        let timeout = Second::try_from(self.limits.address_timeout.as_secs()).unwrap_or(FOREVER);
         let expires = asker.now.saturating_add(timeout);
         let (keys, rng) = (&self.keys, &mut self.rng);
         if let Some(slot) = slot
@@ -282,7 +282,7 @@ impl Swarms {
                 }
             };
             if let Some(was) = known {
-                if asker.request.event == Event::Completed && asker.seed && !was.1.seed {
+                if asker.request.event == Event::Completed && asker.role.is_seed() && !was.1.role.is_seed() {
                     torrent.completed += 1;
                 }
                 self.log.address(&torrent.info_hash, asker.at(), Some(was), Some(asker.held()));
@@ -294,12 +294,12 @@ impl Swarms {
         let slot = slot.unwrap_or_else(|| self.torrents.insert(&self.keys, info_hash));
         let (keys, rng) = (&self.keys, &mut self.rng);
         let Some(torrent) = self.torrents.get_mut(slot) else { return Ok(slot) };
-        let (peer_id, seed) = (asker.request.peer_id, asker.seed);
+        let (peer_id, role) = (asker.request.peer_id, asker.role);
         match asker.endpoint {
-            Endpoint::V4(at) => torrent.v4.insert(keys, rng, Entry::new(at, peer_id, 0, seed, expires)),
+            Endpoint::V4(at) => torrent.v4.insert(keys, rng, Entry::new(at, peer_id, 0, role, expires)),
             Endpoint::V6(at) => {
                 let peers = torrent.v6.get_or_insert_default();
-                peers.insert(keys, rng, Entry::new(at, peer_id, 0, seed, expires));
+                peers.insert(keys, rng, Entry::new(at, peer_id, 0, role, expires));
             }
         }
         self.addresses += 1;
@@ -346,24 +346,24 @@ impl Swarms {
         }
     }
 
-    /// Everybody who is reached at an address and announced here: which swarm, where, what it calls itself, whether it seeds, and for how many seconds
+    /// Everybody who is reached at an address and announced here: which swarm, where, what it calls itself, its role, and for how many seconds
     /// from `now` on it is a member without another announce.
-    pub fn addresses(&self, now: Instant) -> impl Iterator<Item = (InfoHash, SocketAddr, PeerId, bool, u32)> {
+    pub fn addresses(&self, now: Instant) -> impl Iterator<Item = (InfoHash, SocketAddr, PeerId, Role, u32)> {
         let now = second(now);
         self.torrents.iter().flat_map(move |torrent| {
             let v4 = torrent.v4.entries().iter().map(move |entry| told(entry, &entry.at, now));
             let v6 = torrent.v6.iter().flat_map(|peers| peers.entries());
             let v6 = v6.map(move |entry| told(entry, &entry.at, now));
             let all = v4.chain(v6).flatten();
-            all.map(|(at, peer_id, seed, left)| (torrent.info_hash, at, peer_id, seed, left))
+            all.map(|(at, peer_id, role, left)| (torrent.info_hash, at, peer_id, role, left))
         })
     }
 }
 
-fn told<const N: usize>(entry: &Entry<N>, at: &[u8], now: Second) -> Option<(SocketAddr, PeerId, bool, u32)> {
+fn told<const N: usize>(entry: &Entry<N>, at: &[u8], now: Second) -> Option<(SocketAddr, PeerId, Role, u32)> {
     // Those of other nodes are not this one's to tell of.
     let address = compact::decode_one(at).filter(|_| entry.node == 0)?;
-    Some((address, entry.peer_id, entry.is_seed(), entry.expires().saturating_sub(now)))
+    Some((address, entry.peer_id, entry.role(), entry.expires().saturating_sub(now)))
 }
 
 /// Whose it was before, and how; `None` if it is no member.
@@ -377,7 +377,7 @@ fn renew<const N: usize>(
 ) -> Option<(Node, Held)> {
     let place = peers.find(keys, &at)?;
     let was = peers.get(place)?.held();
-    peers.renew(keys, rng, place, Entry::new(at, asker.request.peer_id, 0, asker.seed, expires));
+    peers.renew(keys, rng, place, Entry::new(at, asker.request.peer_id, 0, asker.role, expires));
     Some(was)
 }
 

@@ -69,7 +69,7 @@ fn peers(met: &Told) -> Vec<String> {
 }
 
 fn counts(complete: u32, incomplete: u32) -> Counts {
-    Counts { complete, incomplete }
+    Counts { complete, incomplete, partial: 0 }
 }
 
 /// Every count agrees with every other.
@@ -320,7 +320,7 @@ proptest! {
                 let member = all.find(|(hash, at, ..)| (*hash, *at) == (announce.info_hash, address));
                 let (_, _, known, seed, seconds) = member.unwrap();
                 prop_assert_eq!(known, peer_id);
-                prop_assert!(!(seed && left == 0));
+                prop_assert!(!(seed.is_seed() && left == 0));
                 prop_assert!(seconds > 0);
             }
         }

@@ -3,6 +3,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use shared::id::{InfoHash, PeerId};
+use shared::tracker::announce::Role;
 
 use super::SocketId;
 
@@ -49,8 +50,8 @@ impl Key {
 pub struct Held {
     /// What it calls itself.
     pub peer_id: PeerId,
-    /// Whether it has everything.
-    pub seed: bool,
+    /// Whether it has everything, or wants no more.
+    pub role: Role,
 }
 
 /// A membership of this node began, changed or ended.
@@ -150,17 +151,17 @@ impl Log {
         }
     }
 
-    /// A member on a socket of this node seeded or not, and does so now.
+    /// A member on a socket of this node had one role, and has another.
     pub(super) fn socket(
         &mut self,
         info_hash: InfoHash,
         (peer_id, socket): (PeerId, SocketId),
-        was: Option<bool>,
-        now: Option<bool>,
+        was: Option<Role>,
+        now: Option<Role>,
     ) {
         let key = Key::Socket { info_hash, peer_id, socket: socket.number() };
-        let held = |seed| Held { peer_id, seed };
-        let was = was.map(|seed| (0, held(seed)));
+        let held = |role| Held { peer_id, role };
+        let was = was.map(|role| (0, held(role)));
         self.add(Change { key, was, now: now.map(held), age: 0, quiet: false });
     }
 

@@ -88,7 +88,7 @@ impl Swarms {
                 member.is_some_and(|member| {
                     let MemberKey { peer_id, socket, .. } = member.key;
                     let key = Key::Socket { info_hash, peer_id, socket: socket.number() };
-                    !keep(&key, &Held { peer_id, seed: member.seed })
+                    !keep(&key, &Held { peer_id, role: member.role })
                 })
             };
             let members: Vec<Slot> = sockets.filter(of_node).collect();
@@ -120,10 +120,10 @@ impl Swarms {
             entry(it.ip(), it.port(), it.held(), it.expires());
         }
         for slot in torrent.sockets.iter().flat_map(|roles| roles.all()) {
-            let Some(Member { key, seed, .. }) = self.members.get(*slot) else { continue };
+            let Some(Member { key, role, .. }) = self.members.get(*slot) else { continue };
             let MemberKey { peer_id, socket, .. } = *key;
             if socket.node() == 0 {
-                let held = Held { peer_id, seed: *seed };
+                let held = Held { peer_id, role: *role };
                 each(Key::Socket { info_hash: *info_hash, peer_id, socket: socket.number() }, held, 0);
             }
         }
@@ -188,17 +188,17 @@ impl Swarms {
     ) -> Applied {
         let torrent = self.torrents.find(&self.keys, info_hash);
         let known = torrent.and_then(|torrent| self.find(&MemberKey { torrent, peer_id, socket }));
-        let was = known.and_then(|slot| self.members.get(slot)).map(|member| member.seed);
-        let was = was.map(|seed| Held { peer_id, seed });
+        let was =
+            known.and_then(|slot| self.members.get(slot)).map(|member| Held { peer_id, role: member.role });
         match (torrent, known, was, held) {
             (Some(torrent), Some(slot), Some(was), Some(held)) => {
                 if let Some(member) = self.members.get_mut(slot)
-                    && was.seed != held.seed
+                    && was.role != held.role
                 {
-                    member.seed = held.seed;
+                    member.role = held.role;
                     let place = member.place;
-                    self.leave_role(torrent, place, was.seed);
-                    self.enter_role(torrent, slot, held.seed);
+                    self.leave_role(torrent, place, was.role);
+                    self.enter_role(torrent, slot, held.role);
                 }
                 Applied::Replaced(socket.node(), was)
             }
@@ -213,10 +213,10 @@ impl Swarms {
                 let torrent = torrent.unwrap_or_else(|| self.torrents.insert(&self.keys, *info_hash));
                 let key = MemberKey { torrent, peer_id, socket };
                 let expires = now + self.limits.member_timeout;
-                let (seed, waits_since) = (held.seed, None);
-                let member = Member { key, seed, expires, place: 0, socket_place: 0, waits_since };
+                let (role, waits_since) = (held.role, None);
+                let member = Member { key, role, expires, place: 0, socket_place: 0, waits_since };
                 let slot = self.members.insert(member);
-                self.enter(key, slot, seed);
+                self.enter(key, slot, role);
                 Applied::New
             }
             (_, _, _, None) => Applied::Absent,
@@ -315,7 +315,7 @@ fn enter<const N: usize>(
     held: &Held,
     (now, timeout): (Second, Second),
 ) -> Outcome {
-    let entry = Entry::new(at, held.peer_id, claim.node, held.seed, FOREVER);
+    let entry = Entry::new(at, held.peer_id, claim.node, held.role, FOREVER);
     let known = peers.find(keys, &at).and_then(|place| peers.get(place).map(|known| (place, *known)));
     let Some((place, known)) = known else {
         peers.insert(keys, rng, entry);

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use proptest::prelude::{prop, prop_assert_eq, proptest};
-use shared::tracker::announce::{AnnounceRequest, Event};
+use shared::tracker::announce::{AnnounceRequest, Event, Role};
 use shared::tracker::ws::{Announce, Json, Request};
 
 use super::super::address::{Found, Reach};
@@ -102,12 +102,14 @@ impl Cluster {
             for torrent in 0..4 {
                 let info_hash = InfoHash([torrent; 20]);
                 let counts = node.counts(&info_hash);
-                let of = |seed| {
+                let of = |role| {
                     all.iter()
-                        .filter(|((_, key), held)| *key.info_hash() == info_hash && held.seed == seed)
+                        .filter(|((_, key), held)| *key.info_hash() == info_hash && held.role == role)
                         .count()
                 };
-                assert_eq!((counts.complete as usize, counts.incomplete as usize), (of(true), of(false)));
+                let (leeches, partial, seeds) = (of(Role::Leech), of(Role::PartialSeed), of(Role::Seed));
+                let told = [counts.complete, counts.incomplete, counts.downloaders()];
+                assert_eq!(told.map(|count| count as usize), [seeds, leeches + partial, leeches]);
             }
             assert_eq!(node.totals.members(), all.len());
             let everywhere = node.totals.networks.everywhere([192, 0, 2, 1].into()) as usize;
@@ -124,14 +126,15 @@ impl Cluster {
 
 proptest! {
     #[test]
-    fn all_nodes_count_the_same_members(steps in prop::collection::vec((0_u8..8, 0..NODES, 0_u8..4, 0_u8..4, 0_u64..2), 1..120)) {
+    fn all_nodes_count_the_same_members(steps in prop::collection::vec((0_u8..8, 0..NODES, 0_u8..4, 0_u8..4, 0_u64..3), 1..120)) {
         let mut cluster = Cluster::new();
         for (what, node, torrent, who, left) in steps {
             let port = 1_000 + u16::from(who);
+            let event = if left == 2 { Event::Paused } else { Event::Update };
             match what {
-                0 | 1 => cluster.socket(node, torrent, who.into(), left, Event::Update),
+                0 | 1 => cluster.socket(node, torrent, who.into(), left, event),
                 2 => cluster.socket(node, torrent, who.into(), left, Event::Stopped),
-                3 | 4 => cluster.address(node, torrent, port, left, Event::Update),
+                3 | 4 => cluster.address(node, torrent, port, left, event),
                 5 => cluster.address(node, torrent, port, left, Event::Stopped),
                 6 => {
                     cluster.nodes[node].close(SocketId(who.into()));
@@ -194,7 +197,7 @@ fn beyond_twice_the_bound_there_is_no_room() {
     let claim = |number: u8| Claim {
         node: 1,
         key: Key::Address { info_hash: InfoHash([number; 20]), ip: [192, 0, 2, number].into(), port: 1 },
-        now: Some(Held { peer_id: PeerId([1; 20]), seed: false }),
+        now: Some(Held { peer_id: PeerId([1; 20]), role: Role::Leech }),
         age: 0,
         anywhere: false,
         wins_ties: true,

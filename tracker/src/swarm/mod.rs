@@ -40,7 +40,7 @@ use std::sync::Arc;
 use shared::id::{InfoHash, PeerId};
 use shared::rng::Rng;
 use shared::time::Instant;
-use shared::tracker::announce::is_seed;
+use shared::tracker::announce::Role;
 use shared::tracker::ws::{Action, Announce, Event, Failure, Request, Response, ScrapeCounts};
 
 use self::change::{Log, Node, SOCKETS_MAX};
@@ -128,7 +128,7 @@ struct MemberKey {
 #[derive(Debug)]
 struct Member {
     key: MemberKey,
-    seed: bool,
+    role: Role,
     expires: Instant,
     /// Index in the torrent's list of this role.
     place: u32,
@@ -274,8 +274,8 @@ impl Swarms {
             }
             None
         } else {
-            let seed = is_seed(left, event);
-            match self.join(now, (info_hash, torrent), (peer_id, socket), seed, event) {
+            let role = Role::of(left, event);
+            match self.join(now, (info_hash, torrent), (peer_id, socket), role, event) {
                 Ok(slot) => Some(slot),
                 Err(refusal) => {
                     self.counters.announces_refused += 1;
@@ -291,7 +291,7 @@ impl Swarms {
             Some(member) => self.torrents.get(member.key.torrent).map(Torrent::counts).unwrap_or_default(),
             None => self.counts(&info_hash),
         };
-        let Counts { complete, incomplete } = counts;
+        let Counts { complete, incomplete, .. } = counts;
         let interval = self.interval();
         let response = Response::Announced { info_hash, interval, complete, incomplete };
         replies.push(Reply { to: socket, response });
@@ -306,7 +306,7 @@ impl Swarms {
         now: Instant,
         (info_hash, torrent): (InfoHash, Option<TorrentSlot>),
         (peer_id, socket): (PeerId, SocketId),
-        seed: bool,
+        role: Role,
         event: Event,
     ) -> Result<Slot, Refusal> {
         let expires = now + self.limits.member_timeout;
@@ -315,11 +315,11 @@ impl Swarms {
             self.members.touch(slot);
             let Some(member) = self.members.get_mut(slot) else { return Ok(slot) };
             member.expires = expires;
-            if member.seed != seed {
-                let (was, place) = (core::mem::replace(&mut member.seed, seed), member.place);
-                self.log.socket(info_hash, (peer_id, socket), Some(was), Some(seed));
+            if member.role != role {
+                let (was, place) = (core::mem::replace(&mut member.role, role), member.place);
+                self.log.socket(info_hash, (peer_id, socket), Some(was), Some(role));
                 self.leave_role(torrent, place, was);
-                self.enter_role(torrent, slot, seed);
+                self.enter_role(torrent, slot, role);
                 if let Some(torrent) = self.torrents.get_mut(torrent).filter(|_| event == Event::Completed) {
                     torrent.completed += 1;
                 }
@@ -330,18 +330,18 @@ impl Swarms {
         let torrent = torrent.unwrap_or_else(|| self.torrents.insert(&self.keys, info_hash));
         let key = MemberKey { torrent, peer_id, socket };
         let has_company = self.torrents.get(torrent).is_some_and(|torrent| {
-            let (leeches, seeds) = torrent.candidates(seed);
+            let (leeches, seeds) = torrent.candidates(role.is_seed());
             leeches.len() + seeds.len() > 0
         });
         let Some(of) = self.sockets.get_mut(&socket) else { return Err(Refusal::Socket(0)) };
         let socket_place = of.members.len() as u32;
         let waits_since = has_company.then_some(now);
-        let slot = self.members.insert(Member { key, seed, expires, place: 0, socket_place, waits_since });
+        let slot = self.members.insert(Member { key, role, expires, place: 0, socket_place, waits_since });
         of.members.push(slot);
         of.tally.member_joined();
         of.is_varied |= *of.first.get_or_insert(peer_id) != peer_id;
-        self.log.socket(info_hash, (peer_id, socket), None, Some(seed));
-        self.enter(key, slot, seed);
+        self.log.socket(info_hash, (peer_id, socket), None, Some(role));
+        self.enter(key, slot, role);
         Ok(slot)
     }
 
@@ -390,16 +390,17 @@ impl Swarms {
             let all = self.torrents.iter().take(bound);
             return all.map(|torrent| (torrent.info_hash, numbers(torrent))).collect();
         }
-        let numbers = |hash| self.torrent(hash).map(numbers).unwrap_or_default();
+        let none = ScrapeCounts { downloaders: Some(0), ..ScrapeCounts::default() };
+        let numbers = |hash| self.torrent(hash).map_or(none, numbers);
         hashes.iter().take(bound).map(|hash| (*hash, numbers(hash))).collect()
     }
 
     /// Enters a new member where it is looked for.
-    fn enter(&mut self, key: MemberKey, slot: Slot, seed: bool) {
+    fn enter(&mut self, key: MemberKey, slot: Slot, role: Role) {
         self.totals.member_joined();
         let (members, keys) = (&self.members, &self.keys);
         self.index.insert(keys.hash(&key), slot, |slot| members.get(slot).map_or(0, |m| keys.hash(&m.key)));
-        self.enter_role(key.torrent, slot, seed);
+        self.enter_role(key.torrent, slot, role);
     }
 
     fn find(&self, key: &MemberKey) -> Option<Slot> {
@@ -431,23 +432,23 @@ impl Swarms {
         let Some(member) = self.members.remove(slot) else { return };
         let MemberKey { torrent, peer_id, socket } = member.key;
         if let Some(torrent) = self.torrents.get(torrent).filter(|_| socket.node() == 0) {
-            self.log.socket(torrent.info_hash, (peer_id, socket), Some(member.seed), None);
+            self.log.socket(torrent.info_hash, (peer_id, socket), Some(member.role), None);
         }
         self.totals.member_left();
-        self.leave_role(member.key.torrent, member.place, member.seed);
+        self.leave_role(member.key.torrent, member.place, member.role);
         self.torrents.remove_if_empty(&self.keys, member.key.torrent);
     }
 
-    fn enter_role(&mut self, torrent: TorrentSlot, slot: Slot, seed: bool) {
+    fn enter_role(&mut self, torrent: TorrentSlot, slot: Slot, role: Role) {
         let roles = self.torrents.get_mut(torrent).map(|torrent| torrent.sockets.get_or_insert_default());
-        let place = roles.map_or(0, |roles| roles.push(slot, seed));
+        let place = roles.map_or(0, |roles| roles.push(slot, role));
         self.set_place(slot, place);
     }
 
-    fn leave_role(&mut self, torrent: TorrentSlot, place: u32, seed: bool) {
+    fn leave_role(&mut self, torrent: TorrentSlot, place: u32, role: Role) {
         let Some(torrent) = self.torrents.get_mut(torrent) else { return };
         let Some(roles) = &mut torrent.sockets else { return };
-        let moved = roles.remove(place, seed);
+        let moved = roles.remove(place, role);
         if roles.len() == 0 {
             torrent.sockets = None;
         }
@@ -468,7 +469,9 @@ impl Swarms {
 }
 
 fn numbers(torrent: &Torrent) -> ScrapeCounts {
-    let Counts { complete, incomplete } = torrent.counts();
+    let counts = torrent.counts();
+    let Counts { complete, incomplete, .. } = counts;
     // At least those that are here and have everything; those that got it while this swarm was known may have left.
-    ScrapeCounts { complete, incomplete, downloaded: torrent.completed.max(complete) }
+    let (downloaded, downloaders) = (torrent.completed.max(complete), Some(counts.downloaders()));
+    ScrapeCounts { complete, incomplete, downloaders, downloaded }
 }

@@ -2,6 +2,7 @@
 
 use shared::id::PeerId;
 use shared::rng::Rng;
+use shared::tracker::announce::Role;
 
 use super::change::{Held, Node};
 use super::index::{Index, Keys};
@@ -19,11 +20,14 @@ const GROWTH_PART: usize = 8;
 /// Seconds of the swarms' clock; a membership ends when they are reached.
 pub(super) type Second = u32;
 
-/// Set in a stamp if the member seeds; the rest is the [`Second`] at which it expires.
+/// Set in a stamp if the member seeds; the rest but for the next is the [`Second`] at which it expires.
 const SEED: u32 = 1 << 31;
 
-/// A member that does not expire by itself: its node tells when it ends.
-pub(super) const FOREVER: Second = SEED - 1;
+/// Set in a stamp if the member is a partial seed.
+const PARTIAL: u32 = 1 << 30;
+
+/// A member that does not expire by itself: its node tells when it ends. No second is later; it is not reached in 34 years.
+pub(super) const FOREVER: Second = PARTIAL - 1;
 
 /// A member: 32 bytes for one of IPv4, 44 for one of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,22 +41,39 @@ pub(super) struct Entry<const N: usize> {
 }
 
 impl<const N: usize> Entry<N> {
-    pub(super) const fn new(at: [u8; N], peer_id: PeerId, node: Node, seed: bool, expires: Second) -> Self {
-        let stamp = expires & !SEED | if seed { SEED } else { 0 };
-        Self { at, peer_id, node, stamp }
+    pub(super) const fn new(at: [u8; N], peer_id: PeerId, node: Node, role: Role, expires: Second) -> Self {
+        let expires = if expires < FOREVER { expires } else { FOREVER };
+        let role = match role {
+            Role::Leech => 0,
+            Role::PartialSeed => PARTIAL,
+            Role::Seed => SEED,
+        };
+        Self { at, peer_id, node, stamp: expires | role }
     }
 
     /// Whose it is, and how it is.
     pub(super) const fn held(&self) -> (Node, Held) {
-        (self.node, Held { peer_id: self.peer_id, seed: self.is_seed() })
+        (self.node, Held { peer_id: self.peer_id, role: self.role() })
+    }
+
+    pub(super) const fn role(&self) -> Role {
+        match self.stamp & (SEED | PARTIAL) {
+            0 => Role::Leech,
+            PARTIAL => Role::PartialSeed,
+            _ => Role::Seed,
+        }
     }
 
     pub(super) const fn is_seed(&self) -> bool {
-        self.stamp & SEED != 0
+        self.role().is_seed()
+    }
+
+    const fn is_partial(&self) -> bool {
+        self.stamp & PARTIAL != 0
     }
 
     pub(super) const fn expires(&self) -> Second {
-        self.stamp & !SEED
+        self.stamp & FOREVER
     }
 }
 
@@ -63,13 +84,15 @@ impl<const N: usize> Entry<N> {
 pub(super) struct Peers<const N: usize> {
     entries: Vec<Entry<N>>,
     leeches: u32,
+    /// Partial seeds among the leechers.
+    partial: u32,
     /// Positions by address, once there are more than [`SEARCHED`].
     index: Option<Box<Index>>,
 }
 
 impl<const N: usize> Default for Peers<N> {
     fn default() -> Self {
-        Self { entries: Vec::new(), leeches: 0, index: None }
+        Self { entries: Vec::new(), leeches: 0, partial: 0, index: None }
     }
 }
 
@@ -89,6 +112,11 @@ impl<const N: usize> Peers<N> {
 
     pub(super) const fn leeches(&self) -> u32 {
         self.leeches
+    }
+
+    /// Those of the leechers that want no more.
+    pub(super) const fn partial(&self) -> u32 {
+        self.partial
     }
 
     pub(super) const fn seeds(&self) -> u32 {
@@ -115,6 +143,7 @@ impl<const N: usize> Peers<N> {
         if self.entries.len() == self.entries.capacity() {
             self.entries.reserve_exact((self.entries.len() / GROWTH_PART).max(1));
         }
+        self.partial += u32::from(entry.is_partial());
         self.entries.push(entry);
         let last = self.entries.len() as u32 - 1;
         self.index_newest(keys, last);
@@ -133,6 +162,7 @@ impl<const N: usize> Peers<N> {
     pub(super) fn renew(&mut self, keys: &Keys, rng: &mut Rng, place: u32, entry: Entry<N>) {
         let Some(known) = self.entries.get_mut(place as usize) else { return };
         if known.is_seed() == entry.is_seed() {
+            self.partial = self.partial - u32::from(known.is_partial()) + u32::from(entry.is_partial());
             *known = entry;
         } else {
             self.remove(keys, place);
@@ -152,7 +182,8 @@ impl<const N: usize> Peers<N> {
         if let (Some(index), Some(entry)) = (&mut self.index, self.entries.last()) {
             index.remove(keys.hash(&entry.at), |place| place as usize == last);
         }
-        self.entries.pop();
+        let removed = self.entries.pop();
+        self.partial -= u32::from(removed.is_some_and(|entry| entry.is_partial()));
         self.shrink(keys);
     }
 
@@ -274,8 +305,10 @@ mod tests {
 
     use super::*;
 
-    fn entry(at: u8, seed: bool, expires: Second) -> Entry<6> {
-        Entry::new([at; 6], PeerId([at; 20]), 0, seed, expires)
+    const ROLES: [Role; 3] = [Role::Leech, Role::PartialSeed, Role::Seed];
+
+    fn entry(at: u8, role: Role, expires: Second) -> Entry<6> {
+        Entry::new([at; 6], PeerId([at; 20]), 0, role, expires)
     }
 
     fn picked(peers: &Peers<6>, rng: &mut Rng, for_seed: bool, wanted: usize) -> Vec<u8> {
@@ -290,6 +323,17 @@ mod tests {
     #[test]
     fn a_member_takes_32_or_44_bytes() {
         assert_eq!((size_of::<Entry<6>>(), size_of::<Entry<18>>()), (32, 44));
+        assert_eq!(size_of::<Peers<6>>(), 40, "of which a swarm has one, however small it is");
+    }
+
+    #[test]
+    fn a_role_and_a_time_do_not_touch_each_other() {
+        for role in ROLES {
+            for expires in [0, 1, FOREVER - 1, FOREVER, FOREVER + 1, Second::MAX] {
+                let entry = entry(1, role, expires);
+                assert_eq!((entry.role(), entry.expires()), (role, expires.min(FOREVER)));
+            }
+        }
     }
 
     #[test]
@@ -297,7 +341,13 @@ mod tests {
         let mut rng = Rng::from_seed([6; 32]);
         let keys = Keys::new(&mut rng);
         let mut peers = Peers::default();
-        (0..200).for_each(|at| peers.insert(&keys, &mut rng, entry(at, at % 4 == 0, 9)));
+        (0..200).for_each(|at| {
+            peers.insert(
+                &keys,
+                &mut rng,
+                entry(at, if at % 4 == 0 { Role::Seed } else { ROLES[usize::from(at % 2)] }, 9),
+            )
+        });
         for (for_seed, among) in [(false, 200), (true, 150)] {
             let mut times = BTreeMap::<u8, u32>::new();
             for _ in 0..among * 100 {
@@ -315,21 +365,22 @@ mod tests {
         /// Against a map: the same members, each found, the leechers first; a pick has no member twice.
         #[test]
         fn it_is_a_map_in_two_parts(
-            steps in prop::collection::vec((0_u8..4, 0_u8..60, any::<bool>(), 0_u32..5), 1..400)
+            steps in prop::collection::vec((0_u8..4, 0_u8..60, 0_usize..3, 0_u32..5), 1..400)
         ) {
             let mut rng = Rng::from_seed([1; 32]);
             let keys = Keys::new(&mut rng);
             let mut peers = Peers::default();
             let mut model = BTreeMap::<u8, Entry<6>>::new();
-            for (action, at, seed, expires) in steps {
+            for (action, at, role, expires) in steps {
+                let role = ROLES[role];
                 match (action, peers.find(&keys, &[at; 6])) {
                     (0 | 1, None) => {
-                        peers.insert(&keys, &mut rng, entry(at, seed, expires));
-                        model.insert(at, entry(at, seed, expires));
+                        peers.insert(&keys, &mut rng, entry(at, role, expires));
+                        model.insert(at, entry(at, role, expires));
                     }
                     (0 | 1, Some(place)) => {
-                        peers.renew(&keys, &mut rng, place, entry(at, seed, expires));
-                        model.insert(at, entry(at, seed, expires));
+                        peers.renew(&keys, &mut rng, place, entry(at, role, expires));
+                        model.insert(at, entry(at, role, expires));
                     }
                     (2, Some(place)) => {
                         peers.remove(&keys, place);
@@ -348,6 +399,8 @@ mod tests {
                     _ => {}
                 }
                 prop_assert_eq!(peers.len(), model.len());
+                let partial = model.values().filter(|entry| entry.role() == Role::PartialSeed).count();
+                prop_assert_eq!(peers.partial() as usize, partial);
                 for (at, entry) in &model {
                     let place = peers.find(&keys, &[*at; 6]);
                     prop_assert_eq!(place.and_then(|place| peers.get(place)), Some(entry));

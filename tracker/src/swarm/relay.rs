@@ -21,7 +21,8 @@ impl Swarms {
         }
         let made = offers.len();
         offers.retain(|offer| offer.offer.get().len() <= self.limits.offer_bytes);
-        let Some((from, seed)) = self.members.get(from).map(|member| (member.key, member.seed)) else {
+        let Some((from, seed)) = self.members.get(from).map(|member| (member.key, member.role.is_seed()))
+        else {
             return;
         };
         let Some(torrent) = self.torrents.get(from.torrent) else { return };

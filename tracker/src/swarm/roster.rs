@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use shared::id::{InfoHash, PeerId};
+use shared::tracker::announce::Role;
 
 use super::{SocketId, Swarms};
 
@@ -11,8 +12,8 @@ use super::{SocketId, Swarms};
 pub struct Shown {
     /// What it calls itself.
     pub peer_id: PeerId,
-    /// Whether it has everything.
-    pub seed: bool,
+    /// Whether it has everything, or wants no more.
+    pub role: Role,
     /// Whether it is reached through a WebSocket, and not at an address.
     pub websocket: bool,
 }
@@ -28,7 +29,7 @@ impl Swarms {
         let Some(torrent) = self.torrent(info_hash) else { return Vec::new() };
         let slots = torrent.sockets.iter().flat_map(|roles| roles.all());
         let sockets = slots.filter_map(|slot| self.members.get(*slot)).map(|member| {
-            let shown = Shown { peer_id: member.key.peer_id, seed: member.seed, websocket: true };
+            let shown = Shown { peer_id: member.key.peer_id, role: member.role, websocket: true };
             (first.contains(&(member.key.socket, member.key.peer_id)), shown)
         });
         let (mut roster, mut others) = (Vec::new(), Vec::new());
@@ -39,10 +40,10 @@ impl Swarms {
                 others.push(shown);
             }
         }
-        let v4 = torrent.v4.entries().iter().map(|entry| (entry.peer_id, entry.is_seed()));
+        let v4 = torrent.v4.entries().iter().map(|entry| (entry.peer_id, entry.role()));
         let v6 = torrent.v6.iter().flat_map(|peers| peers.entries());
-        let v6 = v6.map(|entry| (entry.peer_id, entry.is_seed()));
-        let addresses = v4.chain(v6).map(|(peer_id, seed)| Shown { peer_id, seed, websocket: false });
+        let v6 = v6.map(|entry| (entry.peer_id, entry.role()));
+        let addresses = v4.chain(v6).map(|(peer_id, role)| Shown { peer_id, role, websocket: false });
         let room = most - roster.len();
         roster.extend(others.into_iter().chain(addresses.take(most)).take(room));
         roster

@@ -87,6 +87,8 @@ pub struct Stats {
     pub ipv6: usize,
     /// Peers by program: the name's and version's part of the peer_id (BEP 20), as it stands there.
     pub clients: BTreeMap<[u8; 8], usize>,
+    /// Memberships of peers that lack something and want no more of it (BEP 21).
+    pub partial_seeds: usize,
     /// Peers that are reached by address, among all.
     pub addresses: usize,
     /// Open sockets that announced something.
@@ -124,6 +126,7 @@ pub struct Census {
     peers: BTreeMap<(Place, PeerId), Roles>,
     torrents: usize,
     members: usize,
+    partial_seeds: usize,
     sockets: BTreeSet<SocketId>,
     pending: usize,
     /// The smallest of them first.
@@ -142,10 +145,12 @@ impl Census {
         for member in part.members.iter() {
             let socket = member.key.socket;
             let is_v6 = part.sockets.get(&socket).is_some_and(|socket| socket.ip.is_ipv6());
-            self.count(Place::Socket(socket), member.key.peer_id, member.seed, is_v6);
+            self.count(Place::Socket(socket), member.key.peer_id, member.role.is_seed(), is_v6);
         }
         for torrent in part.torrents.iter() {
-            let this = Reverse((torrent.len(), (torrent.info_hash, torrent.counts())));
+            let counts = torrent.counts();
+            self.partial_seeds += counts.partial as usize;
+            let this = Reverse((torrent.len(), (torrent.info_hash, counts)));
             if self.largest.len() < LARGEST {
                 self.largest.push(this);
             } else if let Some(mut least) = self.largest.peek_mut().filter(|least| this.0 > least.0) {
@@ -192,6 +197,7 @@ impl Census {
         let mut stats = Stats {
             torrents: self.torrents,
             members: self.members,
+            partial_seeds: self.partial_seeds,
             peers: self.peers.len() * one,
             sockets: self.sockets.len(),
             pending_offers: self.pending,

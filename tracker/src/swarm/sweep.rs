@@ -9,7 +9,7 @@ use shared::time::Instant;
 use super::Swarms;
 use super::address::At;
 use super::change::Held;
-use super::peers::{Entry, Peers, Second, Swept};
+use super::peers::{Entry, FOREVER, Peers, Second, Swept};
 use super::torrent::TorrentSlot;
 use super::totals::Totals;
 
@@ -49,8 +49,7 @@ impl Sweep {
 
 /// The second that has begun.
 pub(super) fn second(now: Instant) -> Second {
-    // The highest bit is another's; it is not reached in 68 years.
-    Second::try_from(now.as_millis() / 1_000).unwrap_or(Second::MAX >> 1)
+    Second::try_from(now.as_millis() / 1_000).unwrap_or(FOREVER).min(FOREVER)
 }
 
 impl Swarms {

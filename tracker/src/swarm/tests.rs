@@ -72,10 +72,22 @@ fn check(swarms: &Swarms) {
     for member in swarms.members.iter() {
         let slot = swarms.find(&member.key).unwrap();
         let torrent = swarms.torrents.get(member.key.torrent).unwrap();
-        assert_eq!(torrent.sockets.as_ref().unwrap().role(member.seed)[member.place as usize], slot);
+        assert_eq!(torrent.sockets.as_ref().unwrap().list(member.role)[member.place as usize], slot);
         let socket = &swarms.sockets[&member.key.socket];
         assert_eq!(socket.members[member.socket_place as usize], slot);
         *by_socket.entry(member.key.socket).or_default() += 1;
+    }
+    for torrent in swarms.torrents.iter() {
+        let slot = swarms.torrents.find(&swarms.keys, &torrent.info_hash).unwrap();
+        let of = |role| {
+            let all = swarms.members.iter().filter(|member| member.key.torrent == slot);
+            all.filter(|member| member.role == role).count() as u32
+        };
+        let Counts { complete, incomplete, partial } = torrent.counts();
+        assert_eq!(
+            [complete, incomplete - partial, partial],
+            [Role::Seed, Role::Leech, Role::PartialSeed].map(of)
+        );
     }
     assert_eq!(swarms.index.len(), swarms.members.len());
     let members = swarms.members.len() + swarms.addresses;
@@ -176,11 +188,11 @@ fn a_stranger_with_somebodys_peer_id_neither_evicts_it_nor_gets_its_offers() {
     let replies = ask(&mut swarms, 1, 1, announce(peer(1), Some(0), Event::Update, &["x", "y"]));
     assert_eq!(replies, [said(1, "announced 1 1")]);
     ask(&mut swarms, 1, 2, announce(peer(1), Some(9), Event::Stopped, &[]));
-    assert_eq!(swarms.counts(&TORRENT), Counts { complete: 1, incomplete: 0 });
+    assert_eq!(swarms.counts(&TORRENT), Counts { complete: 1, ..Counts::default() });
     join(&mut swarms, 2, 1, 9);
     swarms.close(SocketId(2));
     check(&swarms);
-    assert_eq!(swarms.counts(&TORRENT), Counts { complete: 1, incomplete: 0 });
+    assert_eq!(swarms.counts(&TORRENT), Counts { complete: 1, ..Counts::default() });
     let replies = ask(&mut swarms, 2, 3, announce(peer(3), Some(9), Event::Started, &["z"]));
     assert_eq!(replies[1], said(1, "offer z of 3"));
 }
@@ -400,12 +412,12 @@ proptest! {
                             let torrent = swarms.torrents.find(&swarms.keys, &info_hash)?;
                             swarms.members.get(swarms.find(&MemberKey { torrent, peer_id, socket })?)
                         };
-                        let seeding = member(peer(name), socket).unwrap().seed;
+                        let seeding = member(peer(name), socket).unwrap().role.is_seed();
                         let receivers: Vec<_> = (0..5)
                             .filter(|other| *other != name)
                             .filter_map(|other| member(peer(other), reply.to))
                             .collect();
-                        prop_assert!(receivers.iter().any(|receiver| !(seeding && receiver.seed)));
+                        prop_assert!(receivers.iter().any(|receiver| !(seeding && receiver.role.is_seed())));
                         let key = (info_hash, *peer_id, offer_id.clone().into_owned());
                         relayed.push((reply.to, socket, key, now, false));
                     }

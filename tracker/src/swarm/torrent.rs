@@ -1,6 +1,7 @@
 //! The members of one torrent's swarm, and all torrents.
 
 use shared::id::InfoHash;
+use shared::tracker::announce::Role;
 
 use super::index::{Index, Keys};
 use super::peers::Peers;
@@ -13,6 +14,15 @@ pub struct Counts {
     pub complete: u32,
     /// All others.
     pub incomplete: u32,
+    /// Those of the others that want no more: partial seeds (BEP 21).
+    pub partial: u32,
+}
+
+impl Counts {
+    /// Members that download.
+    pub const fn downloaders(&self) -> u32 {
+        self.incomplete - self.partial
+    }
 }
 
 /// The members that are reached through sockets, by role, so that seeds need not be searched for among leechers. Each member knows
@@ -20,7 +30,9 @@ pub struct Counts {
 #[derive(Debug, Default)]
 pub(super) struct Roles {
     seeds: Vec<Slot>,
+    /// Partial seeds among them.
     leeches: Vec<Slot>,
+    partial: u32,
 }
 
 impl Roles {
@@ -29,17 +41,19 @@ impl Roles {
     }
 
     /// Adds a member and returns its place.
-    pub(super) fn push(&mut self, slot: Slot, seed: bool) -> u32 {
-        let role = self.role_mut(seed);
-        role.push(slot);
-        role.len() as u32 - 1
+    pub(super) fn push(&mut self, slot: Slot, role: Role) -> u32 {
+        self.partial += u32::from(role == Role::PartialSeed);
+        let list = self.list_mut(role);
+        list.push(slot);
+        list.len() as u32 - 1
     }
 
     /// Takes out the member at `place`. Returns the member that stands there instead, if one was moved.
-    pub(super) fn remove(&mut self, place: u32, seed: bool) -> Option<Slot> {
-        let role = self.role_mut(seed);
-        role.swap_remove(place as usize);
-        role.get(place as usize).copied()
+    pub(super) fn remove(&mut self, place: u32, role: Role) -> Option<Slot> {
+        self.partial -= u32::from(role == Role::PartialSeed);
+        let list = self.list_mut(role);
+        list.swap_remove(place as usize);
+        list.get(place as usize).copied()
     }
 
     /// Who may be introduced to a member: everybody to a leecher, only leechers to a seed.
@@ -52,12 +66,12 @@ impl Roles {
     }
 
     #[cfg(test)]
-    pub(super) fn role(&self, seed: bool) -> &[Slot] {
-        if seed { &self.seeds } else { &self.leeches }
+    pub(super) fn list(&self, role: Role) -> &[Slot] {
+        if role.is_seed() { &self.seeds } else { &self.leeches }
     }
 
-    const fn role_mut(&mut self, seed: bool) -> &mut Vec<Slot> {
-        if seed { &mut self.seeds } else { &mut self.leeches }
+    const fn list_mut(&mut self, role: Role) -> &mut Vec<Slot> {
+        if role.is_seed() { &mut self.seeds } else { &mut self.leeches }
     }
 }
 
@@ -87,16 +101,19 @@ impl Torrent {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let (mut complete, mut incomplete) = (self.v4.seeds(), self.v4.leeches());
+        let v4 = &self.v4;
+        let mut counts = Counts { complete: v4.seeds(), incomplete: v4.leeches(), partial: v4.partial() };
         if let Some(peers) = &self.v6 {
-            complete += peers.seeds();
-            incomplete += peers.leeches();
+            counts.complete += peers.seeds();
+            counts.incomplete += peers.leeches();
+            counts.partial += peers.partial();
         }
         if let Some(roles) = &self.sockets {
-            complete += roles.seeds.len() as u32;
-            incomplete += roles.leeches.len() as u32;
+            counts.complete += roles.seeds.len() as u32;
+            counts.incomplete += roles.leeches.len() as u32;
+            counts.partial += roles.partial;
         }
-        Counts { complete, incomplete }
+        counts
     }
 
     /// See [`Roles::candidates`].

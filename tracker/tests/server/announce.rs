@@ -174,10 +174,10 @@ async fn scrapes_count_one_several_and_all() {
     peer.announce("t1", json!(0), "started", &[]).await;
     peer.announce("t2", json!(5), "started", &[]).await;
     let (one, two) = (
-        json!({"complete": 1, "incomplete": 0, "downloaded": 1}),
-        json!({"complete": 0, "incomplete": 1, "downloaded": 0}),
+        json!({"complete": 1, "incomplete": 0, "downloaded": 1, "downloaders": 0}),
+        json!({"complete": 0, "incomplete": 1, "downloaded": 0, "downloaders": 1}),
     );
-    let none = json!({"complete": 0, "incomplete": 0, "downloaded": 0});
+    let none = json!({"complete": 0, "incomplete": 0, "downloaded": 0, "downloaders": 0});
     let (t1, t2, t3) = (id("t1"), id("t2"), id("t3"));
     for (named, files) in [
         (json!(t1), json!({ &t1: one })),

@@ -76,7 +76,7 @@ async fn the_reply_is_these_bytes() {
         .await;
     let expected: &[u8] =
         b"d5:filesd20:\0\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\xff\
-        d8:completei1e10:downloadedi1e10:incompletei1eee5:flagsd20:min_request_intervali600eee";
+        d8:completei1e10:downloadedi1e11:downloadersi1e10:incompletei1eee5:flagsd20:min_request_intervali600eee";
     assert_eq!(scrape.body(), expected);
 }
 

@@ -176,6 +176,9 @@ pub fn encode_scrape(files: &[(InfoHash, ScrapeCounts)], min_request_interval: O
                 files.key(hash).dictionary(|entries| {
                     entries.key("complete").integer(counts.complete);
                     entries.key("downloaded").integer(counts.downloaded);
+                    if let Some(downloaders) = counts.downloaders {
+                        entries.key("downloaders").integer(downloaders);
+                    }
                     entries.key("incomplete").integer(counts.incomplete);
                 });
             }
@@ -243,9 +246,10 @@ pub fn parse_scrape_reply(body: &[u8]) -> Result<Vec<(InfoHash, ScrapeCounts)>, 
     };
     let read = |(hash, counts): (&[u8], Value<'_>)| {
         let (hash, counts) = (hash.try_into().ok().map(InfoHash)?, counts.dictionary()?);
+        let downloaders = number(counts, b"downloaders");
         let number = |key: &[u8]| number(counts, key).unwrap_or(0);
         let (complete, incomplete) = (number(b"complete"), number(b"incomplete"));
-        Some((hash, ScrapeCounts { complete, incomplete, downloaded: number(b"downloaded") }))
+        Some((hash, ScrapeCounts { complete, incomplete, downloaders, downloaded: number(b"downloaded") }))
     };
     Ok(files.iter().filter_map(read).take(limits::SCRAPE_HASHES_MAX).collect())
 }
@@ -351,14 +355,23 @@ mod tests {
 
     #[test]
     fn a_scrape_is_these_bytes() {
-        let counts = |complete, downloaded, incomplete| ScrapeCounts { complete, incomplete, downloaded };
-        let files = [(InfoHash([b'b'; 20]), counts(1, 2, 3)), (InfoHash([b'a'; 20]), counts(5, 50, 10))];
+        let counts = |complete, downloaded, incomplete, downloaders| ScrapeCounts {
+            complete,
+            incomplete,
+            downloaders,
+            downloaded,
+        };
+        let files = [
+            (InfoHash([b'b'; 20]), counts(1, 2, 3, Some(2))),
+            (InfoHash([b'a'; 20]), counts(5, 50, 10, None)),
+        ];
         let bytes = encode_scrape(&files, Some(600));
         // The second file is the example of BEP 48.
         assert_eq!(
             bytes,
             b"d5:filesd20:aaaaaaaaaaaaaaaaaaaad8:completei5e10:downloadedi50e10:incompletei10ee\
-            20:bbbbbbbbbbbbbbbbbbbbd8:completei1e10:downloadedi2e10:incompletei3eee5:flagsd20:min_request_intervali600eee"
+            20:bbbbbbbbbbbbbbbbbbbbd8:completei1e10:downloadedi2e11:downloadersi2e\
+            10:incompletei3eee5:flagsd20:min_request_intervali600eee"
         );
         assert_eq!(parse_scrape_reply(&bytes), Ok(vec![files[1], files[0]]));
         assert_eq!(encode_scrape(&[], None), b"d5:filesdee");

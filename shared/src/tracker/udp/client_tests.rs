@@ -79,7 +79,7 @@ fn it_connects_and_announces() {
 fn a_scrape_is_cut_to_what_was_asked() {
     let mut client = client(Ask::Scrape(vec![InfoHash([1; 20])]), None);
     let scrape = connected(&mut client, at(0));
-    let counts = ScrapeCounts { complete: 1, incomplete: 2, downloaded: 3 };
+    let counts = ScrapeCounts { complete: 1, incomplete: 2, downloaded: 3, downloaders: None };
     client.handle_datagram(at(0), &reply(&UdpResponse::Scrape(vec![counts; 3]), scrape.transaction));
     assert_eq!(client.poll_output(), UdpOutput::Done(Ok(Reply::Scrape(vec![counts]))));
 }

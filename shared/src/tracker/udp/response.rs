@@ -87,7 +87,7 @@ impl UdpResponse {
                 }
             }
             Self::Scrape(counts) => {
-                for ScrapeCounts { complete, incomplete, downloaded } in counts {
+                for ScrapeCounts { complete, incomplete, downloaded, .. } in counts {
                     push(out, &[*complete, *downloaded, *incomplete]);
                 }
             }
@@ -103,7 +103,7 @@ fn push(out: &mut Vec<u8>, numbers: &[u32]) {
 fn counts_of(bytes: &[u8; 12]) -> ScrapeCounts {
     let (numbers, _) = bytes.as_chunks::<4>();
     let number = |at: usize| numbers.get(at).map_or(0, |bytes| u32::from_be_bytes(*bytes));
-    ScrapeCounts { complete: number(0), downloaded: number(1), incomplete: number(2) }
+    ScrapeCounts { complete: number(0), downloaded: number(1), incomplete: number(2), downloaders: None }
 }
 
 #[cfg(test)]
@@ -141,7 +141,12 @@ mod tests {
         for (response, bytes) in [
             (UdpResponse::Connect { connection: 6 }, &b"\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x06"[..]),
             (
-                UdpResponse::Scrape(vec![ScrapeCounts { complete: 1, incomplete: 3, downloaded: 2 }]),
+                UdpResponse::Scrape(vec![ScrapeCounts {
+                    complete: 1,
+                    incomplete: 3,
+                    downloaded: 2,
+                    downloaders: None,
+                }]),
                 b"\0\0\0\x02\0\0\0\x05\0\0\0\x01\0\0\0\x02\0\0\0\x03",
             ),
             (UdpResponse::Error("no".to_owned()), b"\0\0\0\x03\0\0\0\x05no"),

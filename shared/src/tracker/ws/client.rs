@@ -386,14 +386,18 @@ impl<'de> Deserialize<'de> for Files {
                     incomplete: Option<&'a RawValue>,
                     #[serde(borrow, default)]
                     downloaded: Option<&'a RawValue>,
+                    #[serde(borrow, default)]
+                    downloaders: Option<&'a RawValue>,
                 }
                 let mut files = Vec::new();
                 while let Some((key, counts)) = map.next_entry::<String, Counts<'de>>()? {
                     if let Some(hash) = binary::decode(&key) {
                         let known = |field| number(field).unwrap_or(0);
                         let (complete, incomplete) = (known(counts.complete), known(counts.incomplete));
-                        let downloaded = known(counts.downloaded);
-                        files.push((InfoHash(hash), ScrapeCounts { complete, incomplete, downloaded }));
+                        let (downloaded, downloaders) =
+                            (known(counts.downloaded), number(counts.downloaders));
+                        let counts = ScrapeCounts { complete, incomplete, downloaders, downloaded };
+                        files.push((InfoHash(hash), counts));
                     }
                 }
                 Ok(Files(files))

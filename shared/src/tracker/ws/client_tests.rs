@@ -121,7 +121,7 @@ fn we_read_what_the_tracker_sends() {
         }
     );
     assert_eq!(ServerMessage::parse(&answer("short").to_json()), Err(twenty("offer_id")));
-    let counts = ScrapeCounts { complete: 1, incomplete: 2, downloaded: 3 };
+    let counts = ScrapeCounts { complete: 1, incomplete: 2, downloaded: 3, downloaders: Some(1) };
     let files = vec![(HASH, counts), (InfoHash([0; 20]), ScrapeCounts::default())];
     assert_eq!(
         parse(Response::Scraped { files: files.clone(), min_request_interval: 9 }),

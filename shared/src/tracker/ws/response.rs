@@ -150,9 +150,13 @@ fn scraped(json: &mut String, files: &[(InfoHash, ScrapeCounts)], min_request_in
             json.push(',');
         }
         binary::write_json(json, &info_hash.0);
-        let ScrapeCounts { complete, incomplete, downloaded } = counts;
+        let ScrapeCounts { complete, incomplete, downloaded, downloaders } = counts;
         let _ =
-            write!(json, r#":{{"complete":{complete},"incomplete":{incomplete},"downloaded":{downloaded}}}"#);
+            write!(json, r#":{{"complete":{complete},"incomplete":{incomplete},"downloaded":{downloaded}"#);
+        if let Some(downloaders) = downloaders {
+            let _ = write!(json, r#","downloaders":{downloaders}"#);
+        }
+        json.push('}');
     }
     let _ = write!(json, r#"}},"flags":{{"min_request_interval":{min_request_interval}}}}}"#);
 }
@@ -216,7 +220,7 @@ mod tests {
             value(&answer),
             json!({"action": "announce", "answer": {}, "offer_id": offer_id, "peer_id": peer, "info_hash": hash})
         );
-        let counts = ScrapeCounts { complete: 1, incomplete: 2, downloaded: 1 };
+        let counts = ScrapeCounts { complete: 1, incomplete: 2, downloaded: 1, downloaders: Some(1) };
         let other = InfoHash([b'x'; 20]);
         let scraped = Response::Scraped {
             files: vec![(HASH, counts), (other, ScrapeCounts::default())],
@@ -225,7 +229,7 @@ mod tests {
         assert_eq!(
             value(&scraped),
             json!({"action": "scrape", "flags": {"min_request_interval": 600}, "files": {
-                hash: {"complete": 1, "incomplete": 2, "downloaded": 1},
+                hash: {"complete": 1, "incomplete": 2, "downloaded": 1, "downloaders": 1},
                 "xxxxxxxxxxxxxxxxxxxx": {"complete": 0, "incomplete": 0, "downloaded": 0},
             }})
         );

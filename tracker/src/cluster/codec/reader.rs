@@ -4,6 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use shared::id::{InfoHash, PeerId};
 use shared::limits::SDP_MAX;
+use shared::tracker::announce::Role;
 
 use super::{
     DecodeError, ENTRIES_MAX, Entry, MAGIC, MESSAGE_MAX, Message, NAME_MAX, NodeId, OFFER_ID_BYTES, Relay,
@@ -157,17 +158,18 @@ impl<'a> Reader<'a> {
 
     fn entry(&mut self, info_hash: InfoHash, of_snapshot: bool) -> Result<Entry, DecodeError> {
         let tag = self.byte("a member")?;
-        let seed = match tag >> 2 {
+        let role = match tag >> 2 {
             0 if !of_snapshot => None,
             3 if !of_snapshot && tag & 3 != 0 => None,
-            1 => Some(false),
-            2 => Some(true),
+            1 => Some(Role::Leech),
+            2 => Some(Role::Seed),
+            4 => Some(Role::PartialSeed),
             _ => return Err(DecodeError::Value("a member's role")),
         };
         let ip = match tag & 3 {
             0 => {
                 let (socket, peer_id) = (self.socket()?, self.peer_id()?);
-                let now = seed.map(|seed| Held { peer_id, seed });
+                let now = role.map(|role| Held { peer_id, role });
                 return Ok(Entry {
                     key: Key::Socket { info_hash, peer_id, socket },
                     now,
@@ -183,7 +185,7 @@ impl<'a> Reader<'a> {
             return Err(DecodeError::Value("an IPv4 address as such"));
         }
         let port = u16::from_be_bytes(self.array("a port")?);
-        let now = seed.map(|seed| self.peer_id().map(|peer_id| Held { peer_id, seed })).transpose()?;
+        let now = role.map(|role| self.peer_id().map(|peer_id| Held { peer_id, role })).transpose()?;
         let age = if now.is_some() { self.number_32("an age")? } else { 0 };
         let anywhere = tag >> 2 == 3;
         Ok(Entry { key: Key::Address { info_hash, ip, port }, now, age, anywhere })

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use shared::tracker::announce::Role;
 
 use super::*;
 use crate::cluster::digest::PartDigest;
@@ -25,18 +26,18 @@ fn key() -> impl Strategy<Value = Key> {
     ]
 }
 
+const ROLES: [Role; 3] = [Role::Leech, Role::PartialSeed, Role::Seed];
+
 fn entry(of_snapshot: bool) -> impl Strategy<Value = Entry> {
-    (key(), twenty(), any::<bool>(), any::<bool>(), any::<u32>()).prop_map(
-        move |(key, id, gone, flag, age)| {
-            let gone = gone && !of_snapshot;
-            let (peer_id, age) = match key {
-                Key::Socket { peer_id, .. } => (peer_id, 0),
-                Key::Address { .. } => (PeerId(id), if gone { 0 } else { age }),
-            };
-            let now = (!gone).then_some(Held { peer_id, seed: flag });
-            Entry { key, now, age, anywhere: gone && flag && matches!(key, Key::Address { .. }) }
-        },
-    )
+    (key(), twenty(), any::<bool>(), 0..3_usize, any::<u32>()).prop_map(move |(key, id, gone, role, age)| {
+        let gone = gone && !of_snapshot;
+        let (peer_id, age) = match key {
+            Key::Socket { peer_id, .. } => (peer_id, 0),
+            Key::Address { .. } => (PeerId(id), if gone { 0 } else { age }),
+        };
+        let now = (!gone).then_some(Held { peer_id, role: ROLES[role] });
+        Entry { key, now, age, anywhere: gone && role == 0 && matches!(key, Key::Address { .. }) }
+    })
 }
 
 fn entries(of_snapshot: bool) -> impl Strategy<Value = Vec<Entry>> {
@@ -124,7 +125,12 @@ proptest! {
 fn the_form_is_this_one() {
     let key = Key::Address { info_hash: InfoHash([1; 20]), ip: [192, 0, 2, 1].into(), port: 0x1ae1 };
     let changes = vec![
-        Entry { key, now: Some(Held { peer_id: PeerId([2; 20]), seed: true }), age: 3, anywhere: false },
+        Entry {
+            key,
+            now: Some(Held { peer_id: PeerId([2; 20]), role: Role::Seed }),
+            age: 3,
+            anywhere: false,
+        },
         Entry { key, now: None, age: 0, anywhere: false },
     ];
     let bytes = encode(NodeId(0x0102_0304_0506_0708), &Message::Batch { seq: 300, changes });
@@ -162,7 +168,7 @@ fn what_is_wrong_is_said() {
     let entry = |number: usize| {
         let Key::Address { ip, port, .. } = key else { panic!() };
         let info_hash = InfoHash([number as u8; 20]);
-        let now = Some(Held { peer_id: PeerId([2; 20]), seed: true });
+        let now = Some(Held { peer_id: PeerId([2; 20]), role: Role::Seed });
         Entry { key: Key::Address { info_hash, ip, port }, now, age: u32::MAX, anywhere: false }
     };
     let members = (0..ENTRIES_MAX).map(entry).collect();

@@ -2,6 +2,8 @@
 
 use core::net::IpAddr;
 
+use shared::tracker::announce::Role;
+
 use super::{
     ENTRIES_MAX, Entry, MAGIC, Message, NAME_MAX, NodeId, OFFER_ID_BYTES, Relay, TALLY_MAX, Tally, VERSION,
 };
@@ -96,7 +98,11 @@ fn entries(bytes: &mut Vec<u8>, entries: &[Entry]) {
 fn entry(bytes: &mut Vec<u8>, entry: &Entry) {
     let role = match entry.now {
         None => 3 * u8::from(entry.anywhere),
-        Some(held) => 1 + u8::from(held.seed),
+        Some(held) => match held.role {
+            Role::Leech => 1,
+            Role::Seed => 2,
+            Role::PartialSeed => 4,
+        },
     } << 2;
     match &entry.key {
         Key::Socket { peer_id, socket, .. } => {

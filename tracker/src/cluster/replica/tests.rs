@@ -4,11 +4,14 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use shared::id::{InfoHash, PeerId};
+use shared::tracker::announce::Role;
 
 use super::*;
 use crate::cluster::codec::{decode, encode};
 use crate::cluster::digest::{ALL, Parts, within};
 use crate::swarm::change::{Held, Key, yields};
+
+const ROLES: [Role; 3] = [Role::Leech, Role::PartialSeed, Role::Seed];
 
 /// The swarms of one node, in the plainest form.
 #[derive(Debug, Default)]
@@ -188,7 +191,7 @@ impl World {
             Key::Socket { peer_id, .. } => peer_id,
             Key::Address { .. } => PeerId([self.rng.below(2) as u8; 20]),
         };
-        let held = Held { peer_id, seed: self.rng.below(3) == 0 };
+        let held = Held { peer_id, role: ROLES[self.rng.below(3) as usize] };
         let stops = self.rng.below(4) == 0;
         let store = &mut self.nodes.get_mut(&node).unwrap().store;
         if stops { store.stop(key) } else { store.announce(key, held) }
@@ -378,7 +381,7 @@ fn a_late_node_learns_everything_while_everything_changes() {
     for number in 0..20_000_u32 {
         let info_hash = InfoHash([(number % 100) as u8; 20]);
         let key = Key::Address { info_hash, ip: number.to_be_bytes().into(), port: 1 };
-        let held = Held { peer_id: PeerId([7; 20]), seed: number % 2 == 0 };
+        let held = Held { peer_id: PeerId([7; 20]), role: ROLES[number as usize % 3] };
         world.nodes.get_mut(&node).unwrap().store.announce(key, held);
     }
     world.run(Duration::from_secs(1));
@@ -418,7 +421,7 @@ fn what_diverges_without_a_gap_is_found_and_only_that_part_is_sent_again() {
     remote.digest.remove(&gone, &held);
     let entry = member.store.others.get_mut(&turned).unwrap();
     remote.digest.remove(&turned, &entry.1);
-    entry.1.seed = !entry.1.seed;
+    entry.1.role = if entry.1.role == Role::Leech { Role::PartialSeed } else { Role::Leech };
     remote.digest.add(&turned, &entry.1);
     let ghost = Key::Socket { info_hash: InfoHash([0xff; 20]), peer_id: PeerId([1; 20]), socket: 1 };
     member.store.others.insert(ghost, (number, held));
@@ -436,7 +439,7 @@ fn one_who_announces_to_two_nodes_is_counted_once_and_stays_where_it_was_last() 
     world.run(Duration::from_secs(1));
     let ids: Vec<_> = world.nodes.keys().copied().collect();
     let key = Key::Address { info_hash: InfoHash([1; 20]), ip: [192, 0, 2, 1].into(), port: 1 };
-    let held = Held { peer_id: PeerId([1; 20]), seed: false };
+    let held = Held { peer_id: PeerId([1; 20]), role: Role::Leech };
     // At the same time: one of them has it, and all agree who.
     for id in &ids {
         world.nodes.get_mut(id).unwrap().store.announce(key, held);
@@ -482,7 +485,7 @@ fn where_there_is_no_room_nothing_is_asked_for_over_and_over() {
     world.nodes.get_mut(&ids[0]).unwrap().store.room = Some(10);
     for number in 0..5_000_u32 {
         let key = Key::Address { info_hash: InfoHash([1; 20]), ip: number.to_be_bytes().into(), port: 1 };
-        let held = Held { peer_id: PeerId([7; 20]), seed: false };
+        let held = Held { peer_id: PeerId([7; 20]), role: Role::Leech };
         world.nodes.get_mut(&ids[1]).unwrap().store.announce(key, held);
     }
     world.run(Duration::from_secs(120));

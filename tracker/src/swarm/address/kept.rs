@@ -4,11 +4,11 @@ use core::net::SocketAddr;
 
 use shared::id::{InfoHash, PeerId};
 use shared::time::Instant;
-use shared::tracker::announce::{AnnounceRequest, Event};
+use shared::tracker::announce::{AnnounceRequest, Event, Role};
 
 use super::{Asker, Endpoint, renew, told};
 use crate::swarm::Swarms;
-use crate::swarm::peers::{Entry, Second};
+use crate::swarm::peers::{Entry, FOREVER, Second};
 use crate::swarm::sweep::second;
 
 /// One peer that is reached at an address.
@@ -18,8 +18,8 @@ pub struct Kept {
     pub address: SocketAddr,
     /// What it calls itself.
     pub peer_id: PeerId,
-    /// Whether it has everything.
-    pub seed: bool,
+    /// Whether it has everything, or wants no more.
+    pub role: Role,
     /// Seconds for which it is a member without another announce.
     pub left: u32,
 }
@@ -43,17 +43,17 @@ impl Swarms {
     /// Brings members back, with the time that they had left; how many. Whoever has announced since is not touched, and who would be
     /// beyond a bound stays away.
     pub fn restore(&mut self, now: Instant, info_hash: InfoHash, completed: u32, members: &[Kept]) -> usize {
-        let longest = Second::try_from(self.limits.address_timeout.as_secs()).unwrap_or(Second::MAX >> 2);
+        let longest = Second::try_from(self.limits.address_timeout.as_secs()).unwrap_or(FOREVER);
         let now = second(now);
         let mut restored = 0;
-        for Kept { address, peer_id, seed, left } in members {
+        for Kept { address, peer_id, role, left } in members {
             let request = AnnounceRequest {
                 info_hash,
                 peer_id: *peer_id,
                 port: address.port(),
                 uploaded: 0,
                 downloaded: 0,
-                left: Some(u64::from(!seed)),
+                left: Some(u64::from(!role.is_seed())),
                 event: Event::Update,
                 wanted: None,
                 key: 0,
@@ -61,7 +61,7 @@ impl Swarms {
             };
             let ip = address.ip().to_canonical();
             let endpoint = Endpoint::new(ip, address.port());
-            let asker = Asker { ip, endpoint, request: &request, seed: *seed, now };
+            let asker = Asker { ip, endpoint, request: &request, role: *role, now };
             let slot = self.torrents.find(&self.keys, &info_hash);
             if address.port() == 0 || slot.is_some_and(|slot| self.is_member(slot, endpoint)) {
                 continue;
@@ -98,8 +98,8 @@ impl Swarms {
 }
 
 fn kept<const N: usize>(entry: &Entry<N>, at: &[u8], now: Second) -> Option<Kept> {
-    let (address, peer_id, seed, left) = told(entry, at, now)?;
-    (entry.node == 0 && left > 0).then_some(Kept { address, peer_id, seed, left })
+    let (address, peer_id, role, left) = told(entry, at, now)?;
+    (entry.node == 0 && left > 0).then_some(Kept { address, peer_id, role, left })
 }
 
 #[cfg(test)]
@@ -152,7 +152,7 @@ mod tests {
         let mut before = swarms(&limits);
         announce(&mut before, at(100), "192.0.2.1:1", 5, Event::Started);
         announce(&mut before, at(200), "192.0.2.1:1", 0, Event::Completed);
-        announce(&mut before, at(300), "[2001:db8::1]:2", 5, Event::Started);
+        announce(&mut before, at(300), "[2001:db8::1]:2", 5, Event::Paused);
         before.open(SocketId(1), [192, 0, 2, 9].into(), &Default::default());
         let kept = before.kept(at(400));
         assert_eq!(kept.len(), 1);
@@ -165,7 +165,7 @@ mod tests {
         let met = announce(&mut after, at(1), "192.0.2.3:3", 5, Event::Started);
         assert_eq!(met.len(), 2, "{met:?}");
         let counts = after.counts(info_hash);
-        assert_eq!((counts.complete, counts.incomplete), (1, 2));
+        assert_eq!((counts.complete, counts.incomplete, counts.downloaders()), (1, 2, 1));
         let left = after.kept(at(timeout - 200));
         assert_eq!(left[0].2.len(), 2, "its 200 s were over, the others have theirs: {left:?}");
     }
@@ -176,7 +176,7 @@ mod tests {
         let mut after = swarms(&limits);
         after.record_changes();
         let address = SocketAddr::from(([192, 0, 2, 1], 1));
-        let member = Kept { address, peer_id: PeerId([9; 20]), seed: false, left: 30 };
+        let member = Kept { address, peer_id: PeerId([9; 20]), role: Role::Leech, left: 30 };
         after.restore(at(0), InfoHash([7; 20]), 0, &[member]);
         let mut changes = Vec::new();
         after.take_changes(&mut changes);
@@ -195,17 +195,17 @@ mod tests {
         let kept = |port: u16, left| Kept {
             address: SocketAddr::from(([192, 0, 2, 1], port)),
             peer_id: PeerId([9; 20]),
-            seed: false,
+            role: Role::Leech,
             left,
         };
         let members = [kept(1, 5), kept(0, 5), kept(2, 4_000), kept(3, 5)];
         assert_eq!(after.restore(at(0), InfoHash([7; 20]), 0, &members), 1);
         let now = &after.kept(at(10))[0].2;
         let of = |port: u16| now.iter().find(|kept| kept.address.port() == port).copied();
-        assert_eq!(of(1).map(|kept| (kept.seed, kept.left)), Some((true, 90)));
+        assert_eq!(of(1).map(|kept| (kept.role, kept.left)), Some((Role::Seed, 90)));
         assert_eq!(
-            of(2).map(|kept| (kept.seed, kept.left)),
-            Some((false, 90)),
+            of(2).map(|kept| (kept.role, kept.left)),
+            Some((Role::Leech, 90)),
             "no longer than an announce gives"
         );
         assert_eq!(of(3), None);

@@ -1,8 +1,8 @@
-//! Who has everything, who came by it here, and who wants no more (BEP 3, 48).
+//! Who has everything, who came by it here, and who wants no more (BEP 3, 21, 48).
 
 use tracker::config::Config;
 
-use super::{Member, WAYS};
+use super::{Member, WAYS, downloaders};
 use crate::support::Server;
 
 const EVENTS: [&str; 5] = ["", "started", "completed", "stopped", "paused"];
@@ -38,6 +38,34 @@ async fn who_completed_has_everything_whatever_is_said_to_be_left() {
             assert_eq!(member.announce(&torrent, left.filter(|left| *left > 0), "started").await, (0, 1));
             assert_eq!(member.announce(&torrent, left, "completed").await, (1, 0), "{way:?} {left:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_partial_seed_is_incomplete_and_no_downloader() {
+    let server = Server::start(Config::default()).await;
+    for way in WAYS {
+        let torrent = format!("{way:?}");
+        let mut other = Member::new(&server, way, "b", 2).await;
+        other.announce(&torrent, Some(5), "started").await;
+        let mut member = Member::new(&server, way, "a", 1).await;
+        for (left, event, counts, active) in [
+            (Some(5), "started", (0, 2), 2),
+            (Some(5), "paused", (0, 2), 1),
+            (Some(5), "paused", (0, 2), 1),
+            // It is said with every announce, or holds no longer.
+            (Some(5), "", (0, 2), 2),
+            (None, "paused", (0, 2), 1),
+            (Some(0), "paused", (1, 1), 1),
+            (Some(5), "paused", (0, 2), 1),
+            (Some(5), "stopped", (0, 1), 1),
+            (Some(5), "paused", (0, 2), 1),
+        ] {
+            let at = format!("{way:?}: {event} with {left:?} left");
+            assert_eq!(member.announce(&torrent, left, event).await, counts, "{at}");
+            assert_eq!(downloaders(&server, &torrent).await, [active; 2], "{at}");
+        }
+        assert_eq!(downloaders(&server, "nobody").await, [0, 0]);
     }
 }
 

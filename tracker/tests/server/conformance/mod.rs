@@ -140,6 +140,16 @@ impl<'a> Member<'a> {
     }
 }
 
+/// How many of a swarm download, as a scrape over each protocol that has a place for it says.
+pub(crate) async fn downloaders(server: &Server, torrent: &str) -> [u32; 2] {
+    let mut socket = server.peer("asks").await;
+    socket.send(json!({"action": "scrape", "info_hash": id(torrent)})).await;
+    let over_websocket = number(&socket.next().await["files"][id(torrent)]["downloaders"]);
+    let response = server.get(&format!("/scrape?info_hash={}", id(torrent)), &[]).await;
+    let files = parse_scrape_reply(response.body()).unwrap();
+    [over_websocket, files[0].1.downloaders.unwrap()]
+}
+
 fn number(value: &Value) -> u32 {
     u32::try_from(value.as_u64().unwrap_or_else(|| panic!("no number: {value}"))).unwrap()
 }
