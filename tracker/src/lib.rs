@@ -45,6 +45,7 @@ pub mod turn;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -232,7 +233,9 @@ impl Running {
             }
         }
         if let Some(socket) = udp {
-            loops.spawn(frontend::udp::serve(socket, state.clone()));
+            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+            let sockets = frontend::udp::socket::share(socket, cores);
+            loops.spawn(frontend::udp::serve(sockets, state.clone()));
         }
         tasks.spawn(cluster::serve(state.clone()));
         if let Some(socket) = stun {
@@ -301,8 +304,8 @@ fn open_http1(
 fn open_udp(config: &Config, clear: SocketAddr) -> Result<Option<UdpSocket>, StartError> {
     const OPTION: &str = "--listen-udp";
     let open = |address: SocketAddr| match config.lan {
-        true => frontend::udp::bind_all(address.port(), OPTION),
-        false => frontend::udp::bind(address, OPTION),
+        true => frontend::udp::socket::bind_all(address.port(), OPTION),
+        false => frontend::udp::socket::bind(address, OPTION),
     };
     match config.udp {
         FurtherPort::Off => Ok(None),

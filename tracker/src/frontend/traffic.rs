@@ -21,6 +21,8 @@ pub(crate) struct Traffic {
     pub(crate) udp_unproven: Count,
     /// Datagrams that are nothing of this protocol.
     pub(crate) udp_garbage: Count,
+    /// Replies over UDP that the system refused to send.
+    pub(crate) udp_lost: Count,
     /// Requests beyond what one address may ask.
     pub(crate) paced: Count,
     /// What was refused, dropped or closed.
@@ -33,7 +35,11 @@ pub(crate) struct Count(AtomicU64);
 
 impl Count {
     pub(crate) fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add_many(1);
+    }
+
+    pub(crate) fn add_many(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {

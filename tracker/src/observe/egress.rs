@@ -92,8 +92,8 @@ impl Egress {
         )
     }
 
-    /// A datagram came or went.
-    pub(crate) fn datagram(&self, received: usize, sent: usize) {
+    /// Datagrams came or went.
+    pub(crate) fn datagrams(&self, received: usize, sent: usize) {
         let class = &self.0[index(Protocol::Udp, false)];
         class.received.fetch_add(received as u64, Ordering::Relaxed);
         class.sent.fetch_add(sent as u64, Ordering::Relaxed);
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(of(Protocol::WebSocket, true), Row { sent: 7, open: 1, requests: 1, ..Row::default() });
         drop(ledger);
         assert_eq!(of(Protocol::WebSocket, true).open, 0);
-        egress.datagram(98, 20);
+        egress.datagrams(98, 20);
         assert_eq!(of(Protocol::Udp, false), Row { sent: 20, received: 98, ..Row::default() });
         let clear = egress.rows().filter(|(protocol, tls, _)| !tls && *protocol != Protocol::Udp);
         assert!(clear.into_iter().all(|(_, _, row)| row == Row::default()));

@@ -269,6 +269,7 @@ fn losses(to: &mut Writer<'_>, state: &AppState, stats: &Stats) -> fmt::Result {
         ("rate_of_address", traffic.paced.get()),
         ("udp_garbage", traffic.udp_garbage.get()),
         ("udp_unproven", traffic.udp_unproven.get()),
+        ("udp_reply", traffic.udp_lost.get()),
         ("offer_unwanted", stats.counters.offers_unwanted),
         ("offer_expired", stats.counters.offers_expired),
         ("answer_unexpected", stats.counters.answers_unexpected),

@@ -93,6 +93,7 @@ fn numbers(state: &AppState) -> Value {
         "connectsUdp": traffic.udp_connects.get(),
         "unprovenUdp": traffic.udp_unproven.get(),
         "garbageUdp": traffic.udp_garbage.get(),
+        "lostUdp": traffic.udp_lost.get(),
         "stunAnswered": state.stun.answered.get(),
         "stunRefused": state.stun.refused.get(),
         "relayed": state.turn.as_ref().map_or(0, Turn::len),

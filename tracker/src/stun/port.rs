@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use crate::config::{Config, FurtherPort};
 use crate::error::StartError;
-use crate::frontend::udp;
+use crate::frontend::udp::socket;
 use crate::state::AppState;
 
 /// Longest request that is read whole; what is longer is damaged by it and gets no answer.
@@ -25,8 +25,8 @@ pub(crate) fn open(config: &Config) -> Result<Option<UdpSocket>, StartError> {
     const OPTION: &str = "--listen-stun";
     match config.stun {
         FurtherPort::Off | FurtherPort::Auto => Ok(None),
-        FurtherPort::At(address) if config.lan => udp::bind_all(address.port(), OPTION).map(Some),
-        FurtherPort::At(address) => udp::bind(address, OPTION).map(Some),
+        FurtherPort::At(address) if config.lan => socket::bind_all(address.port(), OPTION).map(Some),
+        FurtherPort::At(address) => socket::bind(address, OPTION).map(Some),
     }
 }
 

@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use super::{TurnConfig, unix_seconds};
 use crate::config::Config;
 use crate::error::StartError;
-use crate::frontend::udp;
+use crate::frontend::udp::socket;
 use crate::state::AppState;
 
 /// Longest datagram that is relayed: more than any path carries whole, and DTLS sends less than a path carries.
@@ -44,7 +44,7 @@ impl Drop for Socket {
 
 /// Opens the port, if one is asked for.
 pub(crate) fn open(config: &Config) -> Result<Option<UdpSocket>, StartError> {
-    config.turn.as_ref().map(|turn| udp::bind(turn.listen, "--turn")).transpose()
+    config.turn.as_ref().map(|turn| socket::bind(turn.listen, "--turn")).transpose()
 }
 
 /// Relays until the end.

@@ -10,8 +10,8 @@ use shared::time::Instant;
 const SLOT: u64 = 60;
 
 /// Makes and checks ids: a keyed hash (SipHash with a key drawn at the start) of the address and the time slot. Whoever
-/// shows one has received it at that address.
-#[derive(Debug, Default)]
+/// shows one has received it at that address. A clone has the same key.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Connections {
     key: RandomState,
 }

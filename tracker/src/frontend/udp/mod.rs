@@ -4,23 +4,25 @@
 //! gets no answer, ids that are old or of another address none or a shorter one (`--udp-unproven`), and the answer to a connect
 //! request is as long as that request is at least. So nobody can have the tracker send to a third party more than it is sent.
 
+mod batch;
 mod connection;
+pub(crate) mod socket;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use shared::tracker::compact::Family;
-use shared::tracker::udp::{DATAGRAM_MAX, Packet, UdpRequest, UdpResponse};
-use socket2::{Domain, Protocol, Socket, Type};
+use shared::tracker::udp::{Packet, UdpRequest, UdpResponse};
 use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
-use tracing::{debug, warn};
+use tracing::{error, warn};
 
+use self::batch::{Received, Replies};
 use self::connection::Connections;
 use crate::access::Unserved;
-use crate::error::StartError;
 use crate::frontend::{Rejected, Unproven};
 use crate::observe::counts::Loss;
 use crate::state::AppState;
@@ -37,62 +39,48 @@ const ANNOUNCE_HEAD: usize = 20;
 /// such request, which has 36.
 const UNPROVEN: &str = "connect again: id expired";
 
-/// Datagrams that the system may hold until they are read: a burst of some ten thousand.
-const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
-
-/// Datagrams that are answered before others have their turn.
-const BATCH: usize = 64;
-
 /// After the system refused to receive, wait before asking again.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
-/// Opens a socket. An unspecified IPv6 address takes IPv4 too.
-pub(crate) fn bind(address: SocketAddr, option: &'static str) -> Result<UdpSocket, StartError> {
-    let open = || -> io::Result<UdpSocket> {
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-        if address.is_ipv6() {
-            socket.set_only_v6(!address.ip().is_unspecified())?;
+/// Answers until the shutdown, on all sockets at once. A reply that the system refuses is lost, as any datagram may be.
+pub(crate) async fn serve(sockets: Vec<UdpSocket>, state: Arc<AppState>) {
+    let connections = Connections::default();
+    let mut tasks = JoinSet::new();
+    for socket in sockets {
+        tasks.spawn(serve_socket(socket, connections.clone(), state.clone()));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            error!(%error, "announces over UDP are not answered any more");
         }
-        if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER) {
-            debug!(%error, "the receive buffer keeps its size");
-        }
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        UdpSocket::from_std(socket.into())
-    };
-    open().map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => StartError::InUse { address, option },
-        io::ErrorKind::PermissionDenied => StartError::Privileged { address, option },
-        _ => StartError::Listen { address, option, error },
-    })
-}
-
-/// [`bind`] on all addresses of both families, or of IPv4 where the system has no IPv6.
-pub(crate) fn bind_all(port: u16, option: &'static str) -> Result<UdpSocket, StartError> {
-    match bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), option) {
-        Err(StartError::Listen { .. }) => bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), option),
-        bound => bound,
     }
 }
 
-/// Answers until the shutdown. A reply for which the system has no room is lost, as any datagram may be.
-pub(crate) async fn serve(socket: UdpSocket, state: Arc<AppState>) {
-    let mut server = Server {
-        connections: Connections::default(),
-        state: &state,
-        reply: Vec::new(),
-        found: Found::default(),
-    };
-    let mut datagram = vec![0; DATAGRAM_MAX];
+async fn serve_socket(socket: UdpSocket, connections: Connections, state: Arc<AppState>) {
+    let mut server = Server { connections, state: &state, found: Found::default() };
+    let (mut received, mut replies) = (Received::default(), Replies::default());
     loop {
         let readable = tokio::select! {
             () = state.drain.ended().cancelled() => return,
             readable = socket.readable() => readable,
         };
-        if let Err(error) = readable.and_then(|()| server.answer_batch(&socket, &mut datagram)) {
-            warn!(%error, "cannot receive datagrams");
-            sleep(ERROR_PAUSE).await;
+        match readable.and_then(|()| received.fill(&socket)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(error) => {
+                warn!(%error, "cannot receive datagrams");
+                sleep(ERROR_PAUSE).await;
+                continue;
+            }
         }
+        let (mut bytes_in, mut bytes_out) = (0, 0);
+        for (datagram, remote) in received.iter() {
+            bytes_in += datagram.len();
+            bytes_out += replies.push(remote, |reply| server.answer(datagram, remote, reply));
+        }
+        state.observe.egress.datagrams(bytes_in, bytes_out);
+        let lost = replies.send(&socket).await;
+        state.traffic.udp_lost.add_many(lost);
         tokio::task::yield_now().await;
     }
 }
@@ -100,38 +88,17 @@ pub(crate) async fn serve(socket: UdpSocket, state: Arc<AppState>) {
 struct Server<'a> {
     connections: Connections,
     state: &'a AppState,
-    /// The datagram to be sent; empty for none.
-    reply: Vec<u8>,
     found: Found,
 }
 
 impl Server<'_> {
-    fn answer_batch(&mut self, socket: &UdpSocket, datagram: &mut [u8]) -> io::Result<()> {
-        for _ in 0..BATCH {
-            let (length, remote) = match socket.try_recv_from(datagram) {
-                Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            };
-            self.reply.clear();
-            self.answer(&datagram[..length], remote);
-            self.state.observe.egress.datagram(length, self.reply.len());
-            if !self.reply.is_empty()
-                && let Err(error) = socket.try_send_to(&self.reply, remote)
-            {
-                debug!(%remote, %error, "a reply was lost");
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the reply, if there is one.
-    fn answer(&mut self, datagram: &[u8], remote: SocketAddr) {
+    /// Appends the reply, if there is one.
+    fn answer(&mut self, datagram: &[u8], remote: SocketAddr, reply: &mut Vec<u8>) {
         let (state, traffic) = (self.state, &self.state.traffic);
         let ip = remote.ip().to_canonical();
         let now = state.clock.now();
         if is_stun(datagram) {
-            return state.stun.answer(now, datagram, remote, &mut self.reply);
+            return state.stun.answer(now, datagram, remote, reply);
         }
         let Ok(Packet { transaction, request }) = Packet::parse(datagram) else {
             return traffic.udp_garbage.add();
@@ -148,7 +115,7 @@ impl Server<'_> {
                     UdpResponse::Error(UNPROVEN.to_owned()).encode(
                         transaction,
                         Family::of(ip),
-                        &mut self.reply,
+                        reply,
                     );
                 }
                 return traffic.udp_unproven.add();
@@ -163,13 +130,13 @@ impl Server<'_> {
             return UdpResponse::Error(denied.to_string()).encode(
                 transaction,
                 Family::of(ip),
-                &mut self.reply,
+                reply,
             );
         }
         let family = Family::of(ip);
         if let Err(denied) = state.accounts.admit_udp(&request) {
             state.observe.lost(Loss::Denied);
-            return UdpResponse::Error(denied.to_string()).encode(transaction, family, &mut self.reply);
+            return UdpResponse::Error(denied.to_string()).encode(transaction, family, reply);
         }
         let response = match request {
             UdpRequest::Connect => {
@@ -185,7 +152,7 @@ impl Server<'_> {
                     Ok(Met { counts, interval }) => {
                         let run = if family == Family::V4 { &self.found.v4 } else { &self.found.v6 };
                         let numbers = [interval, counts.incomplete, counts.complete];
-                        return UdpResponse::write_announce(transaction, numbers, run, &mut self.reply);
+                        return UdpResponse::write_announce(transaction, numbers, run, reply);
                     }
                     Err(refusal) => UdpResponse::Error(refusal.to_string()),
                 }
@@ -199,7 +166,7 @@ impl Server<'_> {
                 UdpResponse::Scrape(files.into_iter().map(shown).collect())
             }
         };
-        response.encode(transaction, family, &mut self.reply);
+        response.encode(transaction, family, reply);
     }
 }
 
