@@ -73,6 +73,7 @@ fn numbers(state: &AppState) -> Value {
         "peersSeederAndLeecher": stats.both,
         "peersIPv4": stats.ipv4,
         "peersIPv6": stats.ipv6,
+        "partialSeeds": stats.partial_seeds,
         "clients": clients,
         "peersByAddress": stats.addresses,
         "sockets": stats.sockets,

@@ -67,6 +67,8 @@ async fn a_partial_seed_is_incomplete_and_no_downloader() {
         }
         assert_eq!(downloaders(&server, "nobody").await, [0, 0]);
     }
+    // Who was on a WebSocket left with it.
+    server.until_stat("partialSeeds", WAYS.len() as u64 - 1).await;
 }
 
 /// At least as many as are here and have everything: the count begins with the swarm, which they may be older than.
