@@ -106,10 +106,7 @@ impl Args {
             },
             Area::Tidy => rules(workspace),
             Area::Dependencies => match shell::which("cargo-deny") {
-                Some(_) => {
-                    let what = ["bans", "licenses", "sources"];
-                    check(workspace.cargo().args(["deny", "--offline", "check"]).args(what)).map(Outcome::Ran)
-                }
+                Some(_) => dependencies(workspace).map(Outcome::Ran),
                 None => Ok(Outcome::Skipped("cargo-deny is not installed".to_owned())),
             },
             Area::Lint => {
@@ -209,6 +206,23 @@ fn documentation(cargo: &mut Command, which: &[&str]) -> Result<Tally> {
 fn check(command: &mut Command) -> Result<Tally> {
     let status = command.status().context("cannot start cargo")?;
     Ok(Tally { passed: u32::from(status.success()), failed: u32::from(!status.success()) })
+}
+
+/// What cargo-deny says of both workspaces; of that of the fuzz targets only where its dependencies were fetched.
+fn dependencies(workspace: &Workspace) -> Result<Tally> {
+    let deny = |options: &[&str]| {
+        let mut cargo = workspace.cargo();
+        cargo.arg("deny").args(options).args(["--offline", "check", "bans", "licenses", "sources"]);
+        check(&mut cargo)
+    };
+    let fuzz = ["--manifest-path", "tests/fuzz/Cargo.toml"];
+    let mut fetched = workspace.cargo();
+    fetched.args(["metadata", "--offline", "--format-version", "1"]).args(fuzz);
+    let mut tally = deny(&[])?;
+    if shell::output(&mut fetched).is_some() {
+        tally = [tally, deny(&fuzz)?].into_iter().sum();
+    }
+    Ok(tally)
 }
 
 /// A command that says how many tests passed and failed.
