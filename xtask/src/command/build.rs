@@ -38,17 +38,34 @@ impl Args {
 
 /// Compiles the tracker around `dist/` and returns its executable.
 pub(crate) fn tracker(workspace: &Workspace, flavour: Flavour) -> Result<PathBuf> {
-    program(workspace, flavour, "tracker", "the first time 3 to 6 minutes on two cores, then seconds")
+    program(
+        workspace,
+        flavour,
+        "tracker",
+        "tracker",
+        "the first time 3 to 6 minutes on two cores, then seconds",
+    )
 }
 
 /// Compiles the peer for the command line and returns its executable.
 pub(crate) fn peer(workspace: &Workspace, flavour: Flavour) -> Result<PathBuf> {
-    program(workspace, flavour, "peer", "the first time 2 to 4 minutes on two cores, then seconds")
+    program(workspace, flavour, "peer", "peer", "the first time 2 to 4 minutes on two cores, then seconds")
 }
 
-fn program(workspace: &Workspace, flavour: Flavour, name: &str, takes: &str) -> Result<PathBuf> {
+/// Compiles what measures several trackers as one, and returns its executable.
+pub(crate) fn cluster(workspace: &Workspace, flavour: Flavour) -> Result<PathBuf> {
+    program(workspace, flavour, "load", "cluster", "the first time 1 to 3 minutes on two cores, then seconds")
+}
+
+fn program(
+    workspace: &Workspace,
+    flavour: Flavour,
+    package: &str,
+    name: &str,
+    takes: &str,
+) -> Result<PathBuf> {
     let mut cargo = workspace.cargo();
-    cargo.args(["build", "--package", name, "--bin", name]);
+    cargo.args(["build", "--package", package, "--bin", name]);
     let directory = match flavour {
         Flavour::Release => {
             cargo.arg("--release");

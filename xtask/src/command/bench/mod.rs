@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measurements that end in a report.
 
 mod anchors;
+mod cluster;
 mod pinned;
 mod tester;
 mod tracker;
@@ -25,6 +26,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Bench {
+    /// Several trackers as one: what announces cost 1, 2 and 3 nodes and Redis, how long offers take, what is lost by a kill
+    Cluster(cluster::Options),
     /// Compare HTTP/1.1, HTTP/2 and BitTorrent: `peer compare` with what was built for speed
     Compare {
         /// Given to `peer compare` in place of its defaults: `cargo xtask bench compare -- --sizes 1M --receivers 1,4`
@@ -39,6 +42,7 @@ impl Args {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<ExitCode> {
         let arguments = match self.bench {
             Bench::Compare { arguments } => arguments,
+            Bench::Cluster(options) => return cluster::run(workspace, &options),
             Bench::Tracker(options) => return tracker::run(workspace, &options),
         };
         build::tracker(workspace, Flavour::Release)?;

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use shared::rng::Rng;
 
+use super::throughput::Done;
+
 /// Announces that wait for their response.
 const WINDOW: usize = 64;
 
@@ -18,11 +20,6 @@ pub(crate) enum Where {
     Any,
     /// Somebody new comes, to any node.
     New,
-}
-
-pub(crate) struct Done {
-    pub(crate) responses: u64,
-    pub(crate) peers: u64,
 }
 
 pub(crate) struct Load {
@@ -62,32 +59,45 @@ impl Load {
         Ok(())
     }
 
+    /// Keeps all nodes busy for so long.
     pub(crate) fn run(&mut self, which: Where, time: Duration) -> Result<Done> {
-        let mut done = Done { responses: 0, peers: 0 };
+        let nodes = self.sockets.len();
+        let mut done = Done::new(nodes);
         let end = Instant::now() + time;
-        let mut turn = 0;
         while Instant::now() < end {
-            turn = (turn + 1) % self.sockets.len();
-            for _ in 0..WINDOW {
-                let torrent = self.rng.below(u64::from(self.torrents)) as u32;
-                let member = match which {
-                    // Those whose home is this node: one in as many as there are nodes.
-                    Where::Same => (0..self.members).find(|m| self.home(torrent, *m) == turn).unwrap_or(0),
-                    Where::Any => self.rng.below(u64::from(self.members)) as u16,
-                    Where::New => {
-                        self.newest = self.newest.wrapping_add(1).max(20_000);
-                        self.newest
-                    }
-                };
-                self.send(turn, torrent, member)?;
+            for at in 0..nodes {
+                for _ in 0..WINDOW {
+                    let (torrent, member) = self.next(which, at);
+                    self.send(at, torrent, member)?;
+                }
             }
-            for _ in 0..WINDOW {
-                let Some(peers) = self.receive(turn) else { break };
-                done.responses += 1;
-                done.peers += peers;
+            for at in 0..nodes {
+                for _ in 0..WINDOW {
+                    let Some(peers) = self.receive(at) else {
+                        done.missed += 1;
+                        break;
+                    };
+                    done.responses[at] += 1;
+                    done.mix.announces += 1;
+                    done.peers += peers;
+                }
             }
         }
         Ok(done)
+    }
+
+    fn next(&mut self, which: Where, at: usize) -> (u32, u16) {
+        let torrent = self.rng.below(u64::from(self.torrents)) as u32;
+        let member = match which {
+            // Those whose home is this node: one in as many as there are nodes.
+            Where::Same => (0..self.members).find(|member| self.home(torrent, *member) == at).unwrap_or(0),
+            Where::Any => self.rng.below(u64::from(self.members)) as u16,
+            Where::New => {
+                self.newest = self.newest.wrapping_add(1).max(20_000);
+                self.newest
+            }
+        };
+        (torrent, member)
     }
 
     fn home(&self, torrent: u32, member: u16) -> usize {
