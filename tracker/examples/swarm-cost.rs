@@ -2,7 +2,8 @@
 //! swarm-cost`.
 //!
 //! Peers at addresses announce to one swarm, each once; then random ones of them announce again and are told of 50 others. And the
-//! other extreme: as many swarms as peers.
+//! other extreme: as many swarms as peers. There are four of them at each address; with `neighbours` as argument these are introduced
+//! to each other first.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,23 +19,29 @@ use tracker::swarm::{Limits, Swarms};
 const TIMED: u32 = 200_000;
 
 fn main() {
+    let neighbours = std::env::args().nth(1).as_deref() == Some("neighbours");
     println!("{:>10}  {:>14}  {:>16}  {:>12}", "peers", "ns an announce", "told of", "bytes a peer");
     for peers in [10, 100, 1_000, 10_000, 100_000, 1_000_000] {
         let one_swarm = |_| InfoHash([7; 20]);
-        measure(peers, &one_swarm, "");
+        measure(peers, &one_swarm, neighbours, "");
     }
     let each_its_own = |number: u32| {
         let mut hash = [0; 20];
         hash[..4].copy_from_slice(&number.to_be_bytes());
         InfoHash(hash)
     };
-    measure(1_000_000, &each_its_own, "  (a swarm for each peer)");
+    measure(1_000_000, &each_its_own, neighbours, "  (a swarm for each peer)");
 }
 
-fn measure(peers: u32, swarm: &dyn Fn(u32) -> InfoHash, what: &str) {
+fn measure(peers: u32, swarm: &dyn Fn(u32) -> InfoHash, neighbours: bool, what: &str) {
     let bound = peers as usize * 4;
-    let limits =
-        Limits { members: bound, members_per_torrent: bound, members_per_address: 0, ..Limits::default() };
+    let limits = Limits {
+        members: bound,
+        members_per_torrent: bound,
+        members_per_address: 0,
+        neighbours_first: neighbours,
+        ..Limits::default()
+    };
     let mut rng = Rng::from_seed([1; 32]);
     let before = resident();
     let mut swarms = Swarms::new(limits, rng.fork("swarms"));
@@ -64,13 +71,13 @@ fn announce(
     wanted: Option<u32>,
     found: &mut Found,
 ) -> usize {
-    let ip = IpAddr::from(Ipv4Addr::from_bits(0x0b00_0000 + number));
+    let ip = IpAddr::from(Ipv4Addr::from_bits(0x0b00_0000 + number / 4));
     let mut peer_id = [b'-'; 20];
     peer_id[8..12].copy_from_slice(&number.to_be_bytes());
     let request = AnnounceRequest {
         info_hash,
         peer_id: PeerId(peer_id),
-        port: 6_881,
+        port: 6_881 + (number % 4) as u16,
         uploaded: 1,
         downloaded: 1,
         left: Some(u64::from(number % 4)),

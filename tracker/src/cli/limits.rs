@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 use peer::quantity;
 
 use crate::config::NetLimits;
@@ -223,6 +223,11 @@ pub struct SwarmLimits {
     #[arg(long, value_name = "N", default_value_t = Limits::default().pending, value_parser = some(), env = "PIECEMEAL_MAX_OFFERS")]
     pub max_offers: usize,
 
+    /// Introduce peers that are seen at one address (in a private network: at one of the same /24; of IPv6: of the same
+    /// --ipv6-prefix) to each other before all others: what one of a house or a class has, the rest gets at home.
+    #[arg(long, env = "PIECEMEAL_NEIGHBOURS_FIRST", value_parser = BoolishValueParser::new())]
+    pub neighbours_first: bool,
+
     /// Torrents in one scrape reply, which stays far below the longest message.
     #[arg(long, value_name = "N", default_value_t = Limits::default().scrape, value_parser = some(), env = "PIECEMEAL_SCRAPE_TORRENTS")]
     pub scrape_torrents: usize,
@@ -254,6 +259,7 @@ impl SwarmLimits {
             members: self.max_members,
             pending_per_socket: self.offers_per_socket,
             pending: self.max_offers,
+            neighbours_first: self.neighbours_first,
             scrape: self.scrape_torrents,
             ..Limits::default()
         }
@@ -278,6 +284,11 @@ mod tests {
     fn what_is_said_of_the_defaults_holds() {
         let expected = (format!("{:?}", NetLimits::default()), format!("{:?}", Limits::default()));
         assert_eq!(limits(&[]), expected);
+    }
+
+    #[test]
+    fn neighbours_come_first_if_asked_for() {
+        assert!(limits(&["--neighbours-first"]).1.contains("neighbours_first: true"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use shared::tracker::compact;
 
 use super::change::{Held, Node};
 use super::index::Keys;
+use super::neighbours::{self, Near};
 use super::peers::{Entry, FOREVER, Peers, Second};
 use super::sweep::second;
 use super::torrent::{Counts, Torrent, TorrentSlot};
@@ -252,14 +253,17 @@ impl Swarms {
             }
         }
         let interval = u32::try_from(self.limits.address_interval.as_secs()).unwrap_or(u32::MAX);
-        let torrent = slot.and_then(|slot| self.torrents.get(slot));
-        let Some(torrent) = torrent else { return Ok(Met { counts: Counts::default(), interval }) };
+        let found_in = slot.and_then(|slot| self.torrents.get(slot).map(|torrent| (slot, torrent)));
+        let Some((slot, torrent)) = found_in else { return Ok(Met { counts: Counts::default(), interval }) };
         if stays {
             let wanted = (request.wanted.unwrap_or(WANTED_DEFAULT) as usize).min(most);
-            meet(&mut self.rng, torrent, &asker, role.is_seed(), reach, wanted, found);
+            let neighbours = self.neighbours.as_ref();
+            let near = neighbours.map(|all| all.at_addresses(&self.keys, slot, asker.ip)).unwrap_or_default();
+            let from = (torrent, near);
+            meet(&mut self.rng, from, &asker, role.is_seed(), reach, wanted, found);
             if role.is_seed() && request.downloaded == 0 && request.uploaded == 0 {
                 let wanted = wanted.min(WANTED_UNPROVEN);
-                meet(&mut self.rng, torrent, &asker, false, reach, wanted, found);
+                meet(&mut self.rng, from, &asker, false, reach, wanted, found);
             }
         }
         Ok(Met { counts: torrent.counts(), interval })
@@ -286,6 +290,7 @@ impl Swarms {
                     torrent.completed += 1;
                 }
                 self.log.address(&torrent.info_hash, asker.at(), Some(was), Some(asker.held()));
+                self.put_near(slot, asker.at(), (0, asker.held(), expires));
                 return Ok(slot);
             }
         }
@@ -306,6 +311,7 @@ impl Swarms {
         self.totals.address_joined();
         self.totals.networks.joined(asker.ip, &info_hash);
         self.log.address(&info_hash, asker.at(), None, Some(asker.held()));
+        self.put_near(slot, asker.at(), (0, asker.held(), expires));
         Ok(slot)
     }
 
@@ -342,6 +348,7 @@ impl Swarms {
             self.addresses -= 1;
             self.totals.addresses_left(1);
             self.totals.networks.left(asker.ip, &asker.request.info_hash);
+            self.remove_near(slot, asker.at());
             self.torrents.drop_unused(&self.keys, slot);
         }
     }
@@ -394,10 +401,10 @@ fn leave<const N: usize>(
     Some(was)
 }
 
-/// Up to `wanted` others in all, at random. Whoever is on this host only is told only to who is too.
+/// Up to `wanted` others in all, at random, those nearby before all others. Whoever is on this host only is told only to who is too.
 fn meet(
     rng: &mut Rng,
-    torrent: &Torrent,
+    (torrent, near): (&Torrent, Near<'_>),
     asker: &Asker<'_>,
     seed: bool,
     reach: Reach,
@@ -408,17 +415,17 @@ fn meet(
     let both = reach == Reach::Both;
     match asker.endpoint {
         Endpoint::V4(own) => {
-            pick(rng, &torrent.v4, asker, Some(&own), seed, wanted, found);
+            pick(rng, (&torrent.v4, near.v4), asker, Some(&own), seed, wanted, found);
             if let Some(v6) = v6.filter(|_| both) {
-                pick(rng, v6, asker, None, seed, wanted, found);
+                pick(rng, (v6, None), asker, None, seed, wanted, found);
             }
         }
         Endpoint::V6(own) => {
             if let Some(v6) = v6 {
-                pick(rng, v6, asker, Some(&own), seed, wanted, found);
+                pick(rng, (v6, near.v6), asker, Some(&own), seed, wanted, found);
             }
             if both {
-                pick(rng, &torrent.v4, asker, None, seed, wanted, found);
+                pick(rng, (&torrent.v4, None), asker, None, seed, wanted, found);
             }
         }
     }
@@ -443,7 +450,7 @@ impl Family<18> for Entry<18> {
 
 fn pick<const N: usize>(
     rng: &mut Rng,
-    peers: &Peers<N>,
+    (peers, near): (&Peers<N>, Option<&Peers<N>>),
     asker: &Asker<'_>,
     own: Option<&[u8; N]>,
     seed: bool,
@@ -455,19 +462,30 @@ fn pick<const N: usize>(
     let (local, with_ids) = (asker.ip.is_loopback(), found.with_ids);
     let wanted = wanted.saturating_sub(found.len());
     let (out, ids) = Entry::<N>::of(found);
-    // Only a seed asks twice.
-    let again = !out.is_empty();
-    peers.pick(rng, seed, wanted, |entry| {
+    let before = out.len() / N;
+    // Neighbours are among all, and a seed asks twice: `known` are those that were found before this choice.
+    let mut tell = |entry: &Entry<N>, known: usize| {
         let told = Some(&entry.at) != own
             && entry.expires() > asker.now
             && (local || !entry.is_loopback())
-            && !(again && out.as_chunks::<N>().0.contains(&entry.at));
+            && !out.as_chunks::<N>().0[..known].contains(&entry.at);
         if told {
             out.extend_from_slice(&entry.at);
             ids.extend(with_ids.then_some(entry.peer_id));
         }
         told
-    });
+    };
+    let (mut known, mut nearby) = (before, 0);
+    if let Some(near) = near {
+        let most = neighbours::most(rng, wanted);
+        near.pick(rng, seed, most, 1, |entry| {
+            let told = tell(entry, before);
+            nearby += usize::from(told);
+            told
+        });
+        known += nearby;
+    }
+    peers.pick(rng, seed, wanted - nearby, 1 + nearby, |entry| tell(entry, known));
 }
 
 #[cfg(test)]

@@ -84,6 +84,7 @@ fn check(swarms: &Swarms) {
         }
         assert!(torrent.v6.as_ref().is_none_or(|peers| peers.len() > 0));
     }
+    super::neighbours::tests::check(swarms);
     assert_eq!(members, swarms.addresses);
     assert_eq!(
         (swarms.totals.addresses(), swarms.totals.members()),
@@ -296,9 +297,10 @@ proptest! {
     /// a seed.
     #[test]
     fn the_rules_hold_in_every_order(
-        steps in prop::collection::vec((0_u8..6, 0_u16..4, 0_u8..2, 0_u64..2, 0_usize..4, 0_u64..400, 0_u32..8), 1..200)
+        steps in prop::collection::vec((0_u8..6, 0_u16..4, 0_u8..2, 0_u64..2, 0_usize..4, 0_u64..400, 0_u32..8), 1..200),
+        neighbours_first: bool,
     ) {
-        let mut swarms = swarms(Limits { members_per_address: 5, members: 30, ..Limits::default() });
+        let mut swarms = swarms(Limits { members_per_address: 5, members: 30, neighbours_first, ..Limits::default() });
         let events = [Event::Update, Event::Started, Event::Completed, Event::Stopped];
         let mut now = 0;
         for (host, port, torrent, left, event, wait, wanted) in steps {

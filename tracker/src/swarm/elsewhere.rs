@@ -1,7 +1,7 @@
 //! Members of other nodes of a cluster. They stand among this node's own, so that nobody who is introduced or counted is of a
 //! lower kind; but they end when their node says so, or is gone.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use shared::id::{InfoHash, PeerId};
 use shared::rng::Rng;
@@ -68,6 +68,7 @@ impl Swarms {
                 continue;
             };
             let info_hash = torrent.info_hash;
+            let (keys, neighbours) = (&self.keys, &mut self.neighbours);
             let networks = &self.totals.networks;
             let mut gone = 0;
             let mut goes = |of: Node, held: &Held, ip: IpAddr, port: u16| {
@@ -75,12 +76,15 @@ impl Swarms {
                 if goes {
                     gone += 1;
                     networks.left(ip, &info_hash);
+                    if let Some(neighbours) = neighbours {
+                        neighbours.remove(keys, slot, SocketAddr::new(ip, port));
+                    }
                 }
                 goes
             };
-            sweep(&mut torrent.v4, &self.keys, &mut goes);
+            sweep(&mut torrent.v4, keys, &mut goes);
             if let Some(v6) = torrent.v6.as_deref_mut() {
-                sweep(v6, &self.keys, &mut goes);
+                sweep(v6, keys, &mut goes);
             }
             let sockets = torrent.sockets.iter().flat_map(|roles| roles.all()).copied();
             let of_node = |slot: &Slot| {
@@ -214,7 +218,8 @@ impl Swarms {
                 let key = MemberKey { torrent, peer_id, socket };
                 let expires = now + self.limits.member_timeout;
                 let (role, waits_since) = (held.role, None);
-                let member = Member { key, role, expires, place: 0, socket_place: 0, waits_since };
+                let member =
+                    Member { key, role, expires, place: 0, socket_place: 0, near_place: 0, waits_since };
                 let slot = self.members.insert(member);
                 self.enter(key, slot, role);
                 Applied::New
@@ -254,6 +259,9 @@ impl Swarms {
             }
         };
         let key = claim.key;
+        if !matches!(outcome, Outcome::Kept(..)) {
+            self.put_near(slot, SocketAddr::new(ip, port), (claim.node, *held, FOREVER));
+        }
         match outcome {
             Outcome::Joined => {
                 self.addresses += 1;
@@ -287,6 +295,7 @@ impl Swarms {
         self.addresses -= 1;
         self.totals.addresses_left(1);
         self.totals.networks.left(ip, info_hash);
+        self.remove_near(slot, SocketAddr::new(ip, port));
         self.torrents.drop_unused(&self.keys, slot);
         Applied::Removed(node, was)
     }

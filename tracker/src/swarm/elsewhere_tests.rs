@@ -20,7 +20,8 @@ struct Cluster {
 impl Cluster {
     fn new() -> Self {
         let node = |seed| {
-            let mut swarms = Swarms::new(Limits::default(), Rng::from_seed([seed; 32]));
+            let limits = Limits { neighbours_first: true, ..Limits::default() };
+            let mut swarms = Swarms::new(limits, Rng::from_seed([seed; 32]));
             swarms.record_changes();
             (0..4).for_each(|socket| {
                 swarms.open(SocketId(socket), Ipv4Addr::LOCALHOST.into(), &SocketTally::default());
@@ -99,6 +100,7 @@ impl Cluster {
     fn assert_agreed(&self) {
         let all = self.all();
         for node in &self.nodes {
+            super::super::neighbours::tests::check(node);
             for torrent in 0..4 {
                 let info_hash = InfoHash([torrent; 20]);
                 let counts = node.counts(&info_hash);
@@ -165,6 +167,7 @@ proptest! {
         for at in 0..NODES - 1 {
             cluster.nodes[at].retain(Cluster::number(at, NODES - 1), |_| true, |_, _| false);
             prop_assert_eq!(cluster.nodes[at].totals.members(), all - own);
+            super::super::neighbours::tests::check(&cluster.nodes[at]);
         }
     }
 }

@@ -19,6 +19,7 @@ mod elsewhere;
 mod histogram;
 mod index;
 mod limits;
+mod neighbours;
 mod networks;
 mod offers;
 mod peers;
@@ -47,6 +48,7 @@ use self::change::{Log, Node, SOCKETS_MAX};
 pub use self::histogram::{BOUNDS, Histogram};
 use self::index::{Index, Keys};
 pub use self::limits::{Limits, Refusal};
+use self::neighbours::Neighbours;
 use self::offers::Offers;
 use self::recency::{Recency, Slot};
 pub use self::roster::Shown;
@@ -114,6 +116,8 @@ pub struct Swarms {
     addresses: usize,
     sweep: Sweep,
     counters: Counters,
+    /// Members by network; only if they are introduced to each other first.
+    neighbours: Option<Box<Neighbours>>,
     /// For the other nodes of a cluster.
     log: Log,
 }
@@ -134,6 +138,8 @@ struct Member {
     place: u32,
     /// Index in the socket's list.
     socket_place: u32,
+    /// Index in the list of its network, if such are kept.
+    near_place: u32,
     /// Since when it waits for its first peer, if there was somebody for it when it came.
     waits_since: Option<Instant>,
 }
@@ -169,7 +175,6 @@ impl Swarms {
         Self {
             keys: Keys::new(&mut rng.fork("keys")),
             offers: Offers::new(&mut rng.fork("offers")),
-            limits,
             rng,
             totals,
             torrents: Torrents::default(),
@@ -179,7 +184,9 @@ impl Swarms {
             addresses: 0,
             sweep: Sweep::default(),
             counters: Counters::default(),
+            neighbours: limits.neighbours_first.then(|| Box::new(Neighbours::new(limits.ipv6_prefix))),
             log: Log::default(),
+            limits,
         }
     }
 
@@ -197,11 +204,11 @@ impl Swarms {
 
     /// A peer's connection is gone: its members leave all swarms at once.
     pub fn close(&mut self, socket: SocketId) {
-        if let Some(closed) = self.sockets.remove(&socket) {
-            closed.tally.members_left(closed.members.len());
-            for slot in closed.members {
-                self.remove_member(slot);
-            }
+        if let Some(closed) = self.sockets.get_mut(&socket) {
+            let members = core::mem::take(&mut closed.members);
+            closed.tally.members_left(members.len());
+            members.into_iter().for_each(|slot| self.remove_member(slot));
+            self.sockets.remove(&socket);
         }
     }
 
@@ -317,9 +324,12 @@ impl Swarms {
             member.expires = expires;
             if member.role != role {
                 let (was, place) = (core::mem::replace(&mut member.role, role), member.place);
+                let (key, near) = (member.key, member.near_place);
                 self.log.socket(info_hash, (peer_id, socket), Some(was), Some(role));
                 self.leave_role(torrent, place, was);
                 self.enter_role(torrent, slot, role);
+                self.leave_network(&key, near, was);
+                self.enter_network(slot);
                 if let Some(torrent) = self.torrents.get_mut(torrent).filter(|_| event == Event::Completed) {
                     torrent.completed += 1;
                 }
@@ -336,7 +346,15 @@ impl Swarms {
         let Some(of) = self.sockets.get_mut(&socket) else { return Err(Refusal::Socket(0)) };
         let socket_place = of.members.len() as u32;
         let waits_since = has_company.then_some(now);
-        let slot = self.members.insert(Member { key, role, expires, place: 0, socket_place, waits_since });
+        let slot = self.members.insert(Member {
+            key,
+            role,
+            expires,
+            place: 0,
+            socket_place,
+            near_place: 0,
+            waits_since,
+        });
         of.members.push(slot);
         of.tally.member_joined();
         of.is_varied |= *of.first.get_or_insert(peer_id) != peer_id;
@@ -401,6 +419,7 @@ impl Swarms {
         let (members, keys) = (&self.members, &self.keys);
         self.index.insert(keys.hash(&key), slot, |slot| members.get(slot).map_or(0, |m| keys.hash(&m.key)));
         self.enter_role(key.torrent, slot, role);
+        self.enter_network(slot);
     }
 
     fn find(&self, key: &MemberKey) -> Option<Slot> {
@@ -436,6 +455,7 @@ impl Swarms {
         }
         self.totals.member_left();
         self.leave_role(member.key.torrent, member.place, member.role);
+        self.leave_network(&member.key, member.near_place, member.role);
         self.torrents.remove_if_empty(&self.keys, member.key.torrent);
     }
 

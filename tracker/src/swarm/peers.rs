@@ -187,14 +187,16 @@ impl<const N: usize> Peers<N> {
         self.shrink(keys);
     }
 
-    /// Up to `wanted` of the members that may be told to a seed or to a leecher, each as likely as any other.
+    /// Up to `wanted` of the members that may be told to a seed or to a leecher, each as likely as any other. So many of them may be
+    /// `refused` without there being less in the end.
     ///
-    /// They are runs of neighbours, one from each of as many equal stretches of the list, which begin at a random place.
+    /// They are runs of members that stand side by side, one from each of as many equal stretches of the list, which begin at a random place.
     pub(super) fn pick(
         &self,
         rng: &mut Rng,
         for_seed: bool,
         wanted: usize,
+        refused: usize,
         mut take: impl FnMut(&Entry<N>) -> bool,
     ) {
         let all = if for_seed { &self.entries[..self.leeches as usize] } else { &self.entries[..] };
@@ -210,13 +212,14 @@ impl<const N: usize> Peers<N> {
             });
             return;
         }
-        // One more than wanted, since one of them may be the asker. Where most are told anyway there is one stretch, since
-        // shares that are rounded must not be longer than their stretches.
-        let runs = if all.len() <= 2 * (wanted + 1) { 1 } else { (wanted + 1).div_ceil(RUN) };
+        // Where most are told anyway there is one stretch, since shares that are rounded must not be longer than their
+        // stretches.
+        let draws = wanted + refused;
+        let runs = if all.len() <= 2 * draws { 1 } else { draws.div_ceil(RUN) };
         let first = rng.below(all.len() as u64) as usize;
         for run in 0..runs {
             let (from, to) = (run * all.len() / runs, (run + 1) * all.len() / runs);
-            let share = ((run + 1) * (wanted + 1) / runs - run * (wanted + 1) / runs).min(to - from);
+            let share = ((run + 1) * draws / runs - run * draws / runs).min(to - from);
             let offset = rng.below((to - from) as u64) as usize;
             for step in 0..share {
                 let within = offset + step;
@@ -313,7 +316,7 @@ mod tests {
 
     fn picked(peers: &Peers<6>, rng: &mut Rng, for_seed: bool, wanted: usize) -> Vec<u8> {
         let mut found = Vec::new();
-        peers.pick(rng, for_seed, wanted, |entry| {
+        peers.pick(rng, for_seed, wanted, 1, |entry| {
             found.push(entry.at[0]);
             true
         });

@@ -31,7 +31,9 @@ impl Swarms {
         let wanted = offers.len().min(self.limits.offers_per_announce);
         // Neither the announcer nor anybody who uses its peer_id: a peer takes no offer from itself.
         let acceptable = |slot| self.members.get(slot).is_some_and(|m| m.key.peer_id != from.peer_id);
-        let receivers = select::pick(&mut self.rng, leeches, seeds, wanted, acceptable);
+        let near = self.neighbours.as_ref().zip(self.sockets.get(&from.socket));
+        let near = near.and_then(|(all, socket)| all.on_sockets(&self.keys, from.torrent, socket.ip, seed));
+        let receivers = select::pick_near_first(&mut self.rng, near, (leeches, seeds), wanted, acceptable);
         self.counters.offers_unwanted += (made - receivers.len()) as u64;
         for (Offer { offer_id, offer }, slot) in offers.into_iter().zip(receivers) {
             let Some(receiver) = self.members.get(slot).map(|member| member.key.socket) else { continue };

@@ -2,6 +2,7 @@
 
 use shared::rng::Rng;
 
+use super::neighbours;
 use super::recency::Slot;
 
 /// Draws beyond the wanted number before the choice is given up: members that are refused (the announcer itself, and
@@ -36,6 +37,23 @@ pub(super) fn pick(
         let slot = first.get(chosen).or_else(|| second.get(chosen - first.len()));
         picked.extend(slot.copied().filter(|slot| accept(*slot)));
     }
+    picked
+}
+
+/// The same, those `near` before all others.
+pub(super) fn pick_near_first(
+    rng: &mut Rng,
+    near: Option<(&[Slot], &[Slot])>,
+    (first, second): (&[Slot], &[Slot]),
+    count: usize,
+    accept: impl Fn(Slot) -> bool,
+) -> Vec<Slot> {
+    let Some(near) = near else { return pick(rng, first, second, count, accept) };
+    let most = neighbours::most(rng, count);
+    let mut picked = pick(rng, near.0, near.1, most, &accept);
+    let others =
+        pick(rng, first, second, count - picked.len(), |slot| accept(slot) && !picked.contains(&slot));
+    picked.extend(others);
     picked
 }
 

@@ -77,12 +77,12 @@ impl Swarms {
 
     /// Goes on within one torrent. Returns how many were looked at.
     fn sweep_torrent(&mut self, now: Second, budget: usize) -> usize {
-        let at = self.sweep.torrent;
-        if at >= self.torrents.slots() {
+        let slot = self.sweep.torrent;
+        if slot >= self.torrents.slots() {
             self.sweep.torrent = 0;
             return 0;
         }
-        let Some(torrent) = self.torrents.get_mut(at) else {
+        let Some(torrent) = self.torrents.get_mut(slot) else {
             self.sweep.torrent += 1;
             self.sweep.within = Within::default();
             return 0;
@@ -90,16 +90,19 @@ impl Swarms {
         let mut gone = 0;
         let info_hash = torrent.info_hash;
         let (totals, counters, log) = (&self.totals, &mut self.counters, &mut self.log);
+        let (keys, neighbours) = (&self.keys, &mut self.neighbours);
         let mut left = |at: SocketAddr, held| {
             gone += 1;
             counters.members_expired += 1;
             totals.networks.left(at.ip(), &info_hash);
             log.address(&info_hash, at, Some((0, held)), None);
+            if let Some(neighbours) = neighbours {
+                neighbours.remove(keys, slot, at);
+            }
         };
         let looked = match self.sweep.within {
             Within::V4(from) => {
-                let swept =
-                    torrent.v4.sweep(&self.keys, from, budget, |entry| expired(now, entry, &mut left));
+                let swept = torrent.v4.sweep(keys, from, budget, |entry| expired(now, entry, &mut left));
                 self.sweep.within = match (swept.next, &torrent.v6) {
                     (None, Some(_)) => Within::V6(None),
                     (next, _) => Within::V4(next),
@@ -108,7 +111,7 @@ impl Swarms {
             }
             Within::V6(from) => {
                 let mut sweep = |peers: &mut Box<Peers<18>>| {
-                    peers.sweep(&self.keys, from, budget, |entry| expired(now, entry, &mut left))
+                    peers.sweep(keys, from, budget, |entry| expired(now, entry, &mut left))
                 };
                 let Swept { next, looked } =
                     torrent.v6.as_mut().map_or(Swept { next: None, looked: 0 }, &mut sweep);
@@ -119,7 +122,7 @@ impl Swarms {
         self.addresses -= gone;
         Totals::addresses_left(&self.totals, gone);
         if matches!(self.sweep.within, Within::V4(None)) {
-            self.torrents.drop_unused(&self.keys, at);
+            self.torrents.drop_unused(&self.keys, slot);
             self.sweep.torrent += 1;
         }
         looked

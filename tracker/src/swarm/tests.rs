@@ -89,6 +89,7 @@ fn check(swarms: &Swarms) {
             [Role::Seed, Role::Leech, Role::PartialSeed].map(of)
         );
     }
+    super::neighbours::tests::check(swarms);
     assert_eq!(swarms.index.len(), swarms.members.len());
     let members = swarms.members.len() + swarms.addresses;
     assert_eq!(swarms.torrents.iter().map(Torrent::len).sum::<usize>(), members);
@@ -377,8 +378,8 @@ proptest! {
     /// Whatever happens in whatever order: the lists agree; offers go to other peers of the same swarm, never from
     /// seed to seed; and an answer goes to the socket whose offer it answers, once, from the receiver, in time.
     #[test]
-    fn the_rules_hold_in_every_order(steps in prop::collection::vec(step(), 1..150)) {
-        let limits = Limits { pending: 20, pending_per_socket: 8, ..Limits::default() };
+    fn the_rules_hold_in_every_order(steps in prop::collection::vec(step(), 1..150), neighbours_first: bool) {
+        let limits = Limits { pending: 20, pending_per_socket: 8, neighbours_first, ..Limits::default() };
         let mut swarms = Swarms::new(limits, Rng::from_seed([4; 32]));
         let mut now = Instant::ORIGIN;
         // Five connections; each gets a new id when it is opened again.

@@ -12,6 +12,7 @@ mod connections;
 mod drain;
 mod files;
 mod http_announce;
+mod neighbours;
 mod observe;
 mod page;
 mod process;

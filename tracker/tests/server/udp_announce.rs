@@ -40,7 +40,7 @@ impl Client {
         Self::from(local, tracker).await
     }
 
-    async fn from(local: SocketAddr, tracker: SocketAddr) -> Self {
+    pub(crate) async fn from(local: SocketAddr, tracker: SocketAddr) -> Self {
         let socket = UdpSocket::bind(local).await.unwrap();
         socket.connect(tracker).await.unwrap();
         Self { socket }
@@ -87,7 +87,7 @@ impl Client {
         }
     }
 
-    async fn announce(&self, request: AnnounceRequest) -> AnnounceResponse {
+    pub(crate) async fn announce(&self, request: AnnounceRequest) -> AnnounceResponse {
         match self.ask(Ask::Announce(Box::new(request))).await {
             Ok(Reply::Announce(response)) => *response,
             other => panic!("{other:?}"),

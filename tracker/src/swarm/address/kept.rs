@@ -70,6 +70,7 @@ impl Swarms {
             let left = (*left).min(longest);
             self.log.aged(longest - left);
             let expires = now.saturating_add(left);
+            self.put_near(slot, asker.at(), (0, asker.held(), expires));
             let (keys, rng) = (&self.keys, &mut self.rng);
             if let Some(torrent) = self.torrents.get_mut(slot) {
                 match endpoint {
