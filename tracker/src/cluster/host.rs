@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 use super::codec::{DecodeError, Message, NodeId, RELAYS_BYTES, Relay, TALLY_MAX, Tally, decode, encode};
 use super::members::Members;
 use super::options::{ClusterConfig, ClusterError};
-use super::redis::{Arrivals, Incoming, Link, Outgoing};
+use super::redis::{Arrivals, Incoming, Link, Meter, Outgoing, Traffic};
 use super::replica::{Counters, Event, Output, Replica, To, View};
 use super::tally::{Elsewhere, WORTH_TELLING};
 use crate::observe::events::Kind;
@@ -72,9 +72,11 @@ pub(crate) struct Status {
     pub(crate) relays: [u64; 3],
     /// What was replicated.
     pub(crate) counters: Counters,
-    /// Bytes that were published, and messages that were not, for lack of a connection or of room.
-    pub(crate) published: (u64, u64),
-    /// From here to Redis and back, the last time.
+    /// What went to Redis and came from it.
+    pub(crate) traffic: Traffic,
+    /// Messages that nobody could read.
+    pub(crate) unreadable: u64,
+    /// From here to Redis and back, the last time; `None` while it is not reached.
     pub(crate) round_trip: Option<Duration>,
 }
 
@@ -100,8 +102,14 @@ impl Status {
             "snapshotMembers": self.counters.snapshot_members,
             "membersRefused": self.counters.refused,
             "resyncs": self.counters.resyncs,
-            "bytesPublished": self.published.0,
-            "messagesDropped": self.published.1,
+            "messagesPublished": self.traffic.sent.0,
+            "bytesPublished": self.traffic.sent.1,
+            "messagesDropped": self.traffic.dropped_sent,
+            "messagesArrived": self.traffic.received.0,
+            "bytesArrived": self.traffic.received.1,
+            "arrivalsDropped": self.traffic.dropped_received,
+            "messagesUnreadable": self.unreadable,
+            "connects": self.traffic.connects,
             "roundTripMicroseconds": self.round_trip.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
         })
     }
@@ -177,7 +185,7 @@ pub(crate) async fn serve(state: Arc<AppState>) {
         Ok(link) => link,
         Err(error) => return warn!(%error, "no part in the cluster"),
     };
-    let outgoing = link.outgoing();
+    let (outgoing, meter) = (link.outgoing(), link.meter());
     let tasks = [tokio::spawn(link.clone().listen()), tokio::spawn(link.publish(secret))];
     info!(node = %own, name = cluster.config.node, cluster = cluster.config.name, "a node of a cluster");
     let mut host = Host {
@@ -186,6 +194,7 @@ pub(crate) async fn serve(state: Arc<AppState>) {
         cluster,
         own,
         outgoing,
+        meter,
         elsewhere: Elsewhere::default(),
         ticks: 0,
         hello_sent: None,
@@ -201,6 +210,7 @@ struct Host<'a> {
     cluster: &'a Cluster,
     own: NodeId,
     outgoing: Arc<Outgoing>,
+    meter: Meter,
     elsewhere: Elsewhere,
     ticks: u64,
     hello_sent: Option<Instant>,
@@ -272,7 +282,7 @@ impl Host<'_> {
         status.members = self.replica.own_members();
         status.others = self.replica.others().collect();
         status.counters = self.replica.counters();
-        status.published = (self.outgoing.published_bytes(), self.outgoing.dropped());
+        status.traffic = self.meter.traffic();
     }
 
     fn take_in_more(&mut self, arrivals: &mut Arrivals) {
@@ -289,7 +299,10 @@ impl Host<'_> {
                 self.cluster.connected.store(true, Ordering::Relaxed);
                 self.replica.connected(now);
             }
-            Incoming::Down => self.cluster.connected.store(false, Ordering::Relaxed),
+            Incoming::Down => {
+                self.cluster.connected.store(false, Ordering::Relaxed);
+                self.cluster.status.lock().round_trip = None;
+            }
             Incoming::Secret(secret) => {
                 self.state.gate.share(secret);
                 self.state.messages.gate().share(secret);
@@ -310,6 +323,7 @@ impl Host<'_> {
     }
 
     fn complain(&mut self, now: Instant, error: &DecodeError) {
+        self.cluster.status.lock().unreadable += 1;
         if self.complained.is_none_or(|at| now.saturating_since(at) >= COMPLAIN_EVERY) {
             self.complained = Some(now);
             warn!(%error, "a message in the cluster's channel cannot be read");

@@ -13,4 +13,5 @@ pub mod replica;
 pub mod store;
 pub mod tally;
 
-pub(crate) use self::host::{Cluster, serve};
+pub(crate) use self::host::{Cluster, Status, serve};
+pub(crate) use self::redis::Traffic;

@@ -61,6 +61,7 @@ pub(super) struct Outgoing {
     queue: Mutex<Queue>,
     wake: Notify,
     dropped: AtomicU64,
+    published: AtomicU64,
     published_bytes: AtomicU64,
 }
 
@@ -84,16 +85,6 @@ impl Outgoing {
             queue.messages.push_back((to, message));
         }
         self.wake.notify_one();
-    }
-
-    /// Messages that were dropped.
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    /// Bytes that were published.
-    pub(super) fn published_bytes(&self) -> u64 {
-        self.published_bytes.load(Ordering::Relaxed)
     }
 
     /// Bytes that wait.
@@ -126,6 +117,52 @@ impl Outgoing {
                 }
             }
             self.wake.notified().await;
+        }
+    }
+}
+
+/// What went to Redis and came from it since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    /// Messages that were published, and their bytes.
+    pub(crate) sent: (u64, u64),
+    /// Messages that came, this node's own among them, and their bytes.
+    pub(crate) received: (u64, u64),
+    /// Messages that were not published, for lack of a connection or of room.
+    pub(crate) dropped_sent: u64,
+    /// Messages that came and were not taken in, for lack of room.
+    pub(crate) dropped_received: u64,
+    /// Times that Redis was reached, the first among them.
+    pub(crate) connects: u64,
+}
+
+/// What came from Redis.
+#[derive(Debug, Default)]
+struct Came {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    dropped: AtomicU64,
+    connects: AtomicU64,
+}
+
+/// Tells what goes and comes.
+#[derive(Debug)]
+pub(super) struct Meter {
+    outgoing: Arc<Outgoing>,
+    came: Arc<Came>,
+}
+
+impl Meter {
+    /// What went and came so far.
+    pub(super) fn traffic(&self) -> Traffic {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let (out, came) = (&self.outgoing, &self.came);
+        Traffic {
+            sent: (of(&out.published), of(&out.published_bytes)),
+            received: (of(&came.messages), of(&came.bytes)),
+            dropped_sent: of(&out.dropped),
+            dropped_received: of(&came.dropped),
+            connects: of(&came.connects),
         }
     }
 }
@@ -170,6 +207,7 @@ pub(super) struct Link {
     outgoing: Arc<Outgoing>,
     sender: mpsc::Sender<Incoming>,
     bytes: Arc<AtomicUsize>,
+    came: Arc<Came>,
     publishes: Arc<AtomicBool>,
     listens: Arc<AtomicBool>,
 }
@@ -183,12 +221,17 @@ impl Link {
         let bytes = Arc::<AtomicUsize>::default();
         let arrivals = Arrivals { receiver, bytes: bytes.clone() };
         let name = config.name.clone();
-        let (outgoing, publishes, listens) = (Arc::default(), Arc::default(), Arc::default());
-        Ok((Self { client, place, name, own, outgoing, sender, bytes, publishes, listens }, arrivals))
+        let (outgoing, came) = (Arc::default(), Arc::default());
+        let (publishes, listens) = (Arc::default(), Arc::default());
+        Ok((Self { client, place, name, own, outgoing, sender, bytes, came, publishes, listens }, arrivals))
     }
 
     pub(super) fn outgoing(&self) -> Arc<Outgoing> {
         self.outgoing.clone()
+    }
+
+    pub(super) fn meter(&self) -> Meter {
+        Meter { outgoing: self.outgoing.clone(), came: self.came.clone() }
     }
 
     fn channel(&self, to: To) -> String {
@@ -234,12 +277,14 @@ impl Link {
         *retry = Retry::default();
         loop {
             let mut pipeline = redis::pipe();
-            let mut bytes = 0;
+            let (mut messages, mut bytes) = (0, 0);
             for (to, message) in self.outgoing.take().await {
+                messages += 1;
                 bytes += message.len() as u64;
                 pipeline.publish(self.channel(to), message).ignore();
             }
             within(pipeline.query_async::<()>(&mut connection)).await?;
+            self.outgoing.published.fetch_add(messages, Ordering::Relaxed);
             self.outgoing.published_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
     }
@@ -279,10 +324,13 @@ impl Link {
 
     /// Never waits: the library would keep without bound what is not taken from it.
     fn arrived(&self, message: &[u8]) {
+        self.came.messages.fetch_add(1, Ordering::Relaxed);
+        self.came.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
         let before = self.bytes.fetch_add(message.len(), Ordering::Relaxed);
         let fits = before + message.len() <= INCOMING_MAX;
         if !fits || self.sender.try_send(Incoming::Message(message.to_vec())).is_err() {
             self.bytes.fetch_sub(message.len(), Ordering::Relaxed);
+            self.came.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -292,6 +340,7 @@ impl Link {
         which.store(now, Ordering::Relaxed);
         match (was_up, self.is_up()) {
             (false, true) => {
+                self.came.connects.fetch_add(1, Ordering::Relaxed);
                 info!(redis = self.place, "connected to the cluster");
                 let _ = self.sender.send(Incoming::Up).await;
             }
@@ -347,9 +396,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_to_be_published_waits_in_order_and_within_bounds() {
+        let dropped = |outgoing: &Outgoing| outgoing.dropped.load(Ordering::Relaxed);
         let outgoing = Outgoing::default();
         outgoing.push(To::All, vec![1]);
-        assert_eq!((outgoing.dropped(), outgoing.waiting()), (1, 0), "there is no connection");
+        assert_eq!((dropped(&outgoing), outgoing.waiting()), (1, 0), "there is no connection");
         outgoing.set_open(true);
         outgoing.push(To::All, vec![2]);
         outgoing.push(To::Node(NodeId(1)), vec![3]);
@@ -357,9 +407,9 @@ mod tests {
         assert_eq!(taken, [(To::All, vec![2]), (To::Node(NodeId(1)), vec![3])]);
         let large = OUTGOING_MAX / 4;
         (0..5).for_each(|_| outgoing.push(To::All, vec![0; large]));
-        assert_eq!((outgoing.dropped(), outgoing.waiting()), (2, 4 * large));
+        assert_eq!((dropped(&outgoing), outgoing.waiting()), (2, 4 * large));
         assert_eq!(outgoing.take().await.len(), 1, "not all in one go");
         outgoing.set_open(false);
-        assert_eq!((outgoing.dropped(), outgoing.waiting()), (5, 0));
+        assert_eq!((dropped(&outgoing), outgoing.waiting()), (5, 0));
     }
 }

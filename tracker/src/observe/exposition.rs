@@ -2,6 +2,9 @@
 //!
 //! Names end in their unit, counters in `_total`. Labels have few values, all known beforehand: no swarm, address or name.
 
+mod cluster;
+mod turn;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -164,6 +167,12 @@ impl Collector for Numbers {
         introductions(&mut to, &stats)?;
         losses(&mut to, state, &stats)?;
         traffic(&mut to, state)?;
+        if let Some(cluster) = &state.cluster {
+            cluster::write(&mut to, &cluster.status())?;
+        }
+        if let Some(turn) = &state.turn {
+            turn::write(&mut to, turn)?;
+        }
         let reports = state.observe.reports.sum(std::time::Instant::now());
         to.gauge(
             ("reporting_torrents", "Torrents of peers that report their progress"),

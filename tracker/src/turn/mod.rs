@@ -5,6 +5,7 @@
 //! or to this machine, unless that is asked for too.
 
 mod allocation;
+mod counts;
 mod credentials;
 mod port;
 mod table;
@@ -20,6 +21,7 @@ use parking_lot::Mutex;
 use peer::quantity;
 use serde_json::{Value, json};
 
+pub(crate) use self::counts::Counts;
 use self::credentials::{Credential, Credentials};
 pub(crate) use self::port::{open, serve};
 use self::table::{Rules, Table};
@@ -121,6 +123,8 @@ pub(crate) struct Turn {
     table: Mutex<Table<port::Socket>>,
     gate: Gate,
     issued: AtomicU64,
+    /// Requests that nobody answered, since their address had made too many.
+    paced: AtomicU64,
 }
 
 impl Turn {
@@ -137,12 +141,18 @@ impl Turn {
             table: Mutex::new(Table::new(rules, Credentials::new(secret))),
             gate: Gate::new(limits.requests_per_second, limits.request_burst),
             issued: AtomicU64::new(0),
+            paced: AtomicU64::new(0),
         }
     }
 
     /// Relayed connections now.
     pub(crate) fn len(&self) -> usize {
         self.table.lock().len()
+    }
+
+    /// Since the start; requests that were not answered for the rate of their address besides.
+    pub(crate) fn counts(&self) -> (Counts, u64) {
+        (self.table.lock().counts, self.paced.load(Ordering::Relaxed))
     }
 
     /// An `RTCIceServer` for the page that was called by `host`, with a name and password of its own.

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use shared::stun::{HEADER, is_stun};
@@ -93,6 +94,7 @@ fn answer(
             return send(socket, reply, client);
         }
         if request && !turn.gate.admit(now, client.ip()) {
+            turn.paced.fetch_add(1, Ordering::Relaxed);
             return;
         }
     }

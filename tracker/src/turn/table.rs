@@ -11,6 +11,7 @@ use shared::stun::{Class, Message, Writer, attribute, channel_data, method, put_
 use shared::time::Instant;
 
 use super::allocation::{Allocation, TooMany};
+use super::counts::Counts;
 use super::credentials::{Credentials, Key, REALM};
 
 /// How long an allocation lasts unless it is kept (RFC 8656, 7.2: the default, and here the longest too).
@@ -44,6 +45,7 @@ pub(crate) struct Table<R> {
     allocations: HashMap<SocketAddr, Allocation<R>>,
     /// Whose client each address that is relayed from belongs to.
     relays: HashMap<SocketAddr, SocketAddr>,
+    pub(crate) counts: Counts,
 }
 
 /// What a datagram leads to, besides the reply.
@@ -60,7 +62,8 @@ type Code = u16;
 impl<R> Table<R> {
     pub(crate) fn new(rules: Rules, credentials: Credentials) -> Self {
         let (allocations, relays) = (HashMap::new(), HashMap::new());
-        Self { rules, credentials, nonces: RandomState::new(), allocations, relays }
+        let (nonces, counts) = (RandomState::new(), Counts::default());
+        Self { rules, credentials, nonces, allocations, relays, counts }
     }
 
     /// Takes a datagram of a client. `open` gives an address to be relayed from.
@@ -73,8 +76,11 @@ impl<R> Table<R> {
         reply: &mut Vec<u8>,
     ) -> Option<Relay<'a, R>> {
         if let Some((number, bytes)) = channel_data(datagram) {
-            let to = self.allocations.get(&client)?.peer(now, number)?;
-            return self.relay(now, client, to, bytes);
+            let to = self.allocations.get(&client).and_then(|allocation| allocation.peer(now, number));
+            if to.is_none() {
+                self.counts.not_permitted += 1;
+            }
+            return self.relay(now, client, to?, bytes);
         }
         let message = Message::parse(datagram).ok()?;
         match (message.class, message.method) {
@@ -100,12 +106,15 @@ impl<R> Table<R> {
     ) -> Option<SocketAddr> {
         let client = *self.relays.get(&at)?;
         let allocation = self.allocations.get_mut(&client)?;
-        if allocation.expires <= now
-            || !allocation.permits(now, peer.ip())
-            || !allocation.spend(now, bytes.len(), self.rules.per_second)
-        {
+        if allocation.expires <= now || !allocation.permits(now, peer.ip()) {
+            self.counts.not_permitted += 1;
             return None;
         }
+        if !allocation.spend(now, bytes.len(), self.rules.per_second) {
+            self.counts.beyond_rate += 1;
+            return None;
+        }
+        self.counts.to_clients += bytes.len() as u64;
         out.clear();
         if let Some(number) = allocation.channel(now, peer) {
             put_channel_data(number, bytes, out);
@@ -144,14 +153,19 @@ impl<R> Table<R> {
         to: SocketAddr,
         bytes: &'a [u8],
     ) -> Option<Relay<'a, R>> {
-        if !self.may_send(to) {
+        let is_allowed = self.may_send(to);
+        let allocation = self.allocations.get_mut(&client);
+        let allocation = allocation.filter(|it| is_allowed && it.expires > now && it.permits(now, to.ip()));
+        let Some(allocation) = allocation else {
+            self.counts.not_permitted += 1;
+            return None;
+        };
+        if !allocation.spend(now, bytes.len(), self.rules.per_second) {
+            self.counts.beyond_rate += 1;
             return None;
         }
-        let allocation = self.allocations.get_mut(&client)?;
-        let within = allocation.expires > now
-            && allocation.permits(now, to.ip())
-            && allocation.spend(now, bytes.len(), self.rules.per_second);
-        within.then(|| Relay { by: allocation.relay.clone(), to, bytes })
+        self.counts.to_peers += bytes.len() as u64;
+        Some(Relay { by: allocation.relay.clone(), to, bytes })
     }
 
     /// Whether anything may be sent there. At an address that is relayed from, nothing but what relays: the machine's other
@@ -187,7 +201,13 @@ impl<R> Table<R> {
         }
         let (key, username) = match self.prove((now, unix), client, message) {
             Ok(proven) => proven,
-            Err(code) => return self.challenge(now, client, message, code, reply),
+            Err(code) => {
+                // Who shows nothing asks for what it takes: so everybody begins.
+                if message.attribute(attribute::MESSAGE_INTEGRITY).is_some() {
+                    self.counts.refused(code);
+                }
+                return self.challenge(now, client, message, code, reply);
+            }
         };
         let mut writer = Writer::new(reply, Class::Success, message.method, message.transaction);
         let unknown = not_understood(message);
@@ -208,6 +228,7 @@ impl<R> Table<R> {
             }
         };
         if let Err(code) = done {
+            self.counts.refused(code);
             writer = Writer::new(reply, Class::Error, message.method, message.transaction);
             writer.error(code, reason(code));
             if let Some(kind) = unknown {
@@ -302,6 +323,7 @@ impl<R> Table<R> {
                 let made = Allocation::new((relay, at), username, message.transaction, now + LIFETIME);
                 self.allocations.insert(client, made);
                 self.relays.insert(at, client);
+                self.counts.allocated += 1;
                 at
             }
         };

@@ -277,6 +277,27 @@ fn peers_are_heard_once_they_are_let_in() {
 }
 
 #[test]
+fn what_passes_and_what_does_not_is_counted() {
+    let mut bench = Bench::new(false);
+    bench.allocate();
+    let relayed = address("198.51.100.1:50000");
+    let (peer, mut out) = (address("1.1.1.1:9"), Vec::new());
+    bench.table.peer_sent(bench.now, relayed, peer, b"x", &mut out);
+    bench.relayed("1.1.1.1:9");
+    assert_eq!((bench.table.counts.allocated, bench.table.counts.not_permitted), (1, 2));
+    assert_eq!(bench.permit("1.1.1.1:1"), Back::Success);
+    // A million bytes a second, and as many at once.
+    for _ in 0..1_002 {
+        bench.table.peer_sent(bench.now, relayed, peer, &[0; 1_000], &mut out);
+    }
+    let counts = bench.table.counts;
+    assert_eq!((counts.to_clients, counts.to_peers, counts.beyond_rate), (1_000_000, 0, 2));
+    bench.permit("10.0.0.1:1");
+    let refused: Vec<_> = bench.table.counts.refusals().filter(|(_, count)| *count > 0).collect();
+    assert_eq!(refused, [("peer_address", 1)], "who asks what it takes is not refused");
+}
+
+#[test]
 fn an_allocation_is_its_users() {
     let mut bench = Bench::new(false);
     bench.allocate();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod limits;
+mod metrics;
 mod outage;
 mod program;
 mod redis;

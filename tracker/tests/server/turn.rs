@@ -131,6 +131,18 @@ async fn two_clients_meet_through_it() {
         from.socket.send(&datagram).await.unwrap();
         assert_eq!(channel_data(&to.heard().await), Some((0x4000, bytes)));
     }
+    let numbers = crate::observe::metrics(&server).await;
+    for (name, value) in [
+        ("piecemeal_turn_allocations", 2.0),
+        ("piecemeal_turn_allocated_total", 2.0),
+        // From one to the other is to a peer and from a peer, both of them here.
+        (r#"piecemeal_turn_bytes_total{direction="to_peer"}"#, 13.0),
+        (r#"piecemeal_turn_bytes_total{direction="to_client"}"#, 13.0),
+        (r#"piecemeal_turn_refused_total{reason="credentials"}"#, 0.0),
+        (r#"piecemeal_turn_lost_total{reason="not_permitted"}"#, 0.0),
+    ] {
+        assert_eq!(numbers.get(name), Some(&value), "{name}");
+    }
     let give_back = |writer: &mut Writer<'_>| writer.attribute(attribute::LIFETIME, |v| v.extend([0; 4]));
     one.ask(method::REFRESH, give_back).await.unwrap();
     server.until_stat("relayed", 1).await;
@@ -152,12 +164,21 @@ async fn the_machine_behind_it_is_not_reached() {
     client.socket.send(&datagram).await.unwrap();
     let silence = Duration::from_millis(300);
     assert!(timeout(silence, service.recv(&mut [0; 100])).await.is_err());
+    let numbers = crate::observe::metrics(&server).await;
+    for (name, value) in [
+        (r#"piecemeal_turn_refused_total{reason="peer_address"}"#, 1.0),
+        (r#"piecemeal_turn_lost_total{reason="not_permitted"}"#, 1.0),
+        (r#"piecemeal_turn_bytes_total{direction="to_peer"}"#, 0.0),
+    ] {
+        assert_eq!(numbers.get(name), Some(&value), "{name}");
+    }
 }
 
 #[tokio::test]
 async fn it_is_off_unless_asked_for() {
     let server = Server::start(Config::default()).await;
     assert_eq!(server.turn_address, None);
+    assert!(crate::observe::metrics(&server).await.keys().all(|name| !name.contains("_turn_")));
     let config: Value = serde_json::from_slice(server.get("/config.json", &[]).await.body()).unwrap();
     assert_eq!(config["iceServers"].as_array().unwrap().len(), 1);
 }
