@@ -48,13 +48,36 @@ impl Stun {
         Self { on, gate, answered: Count::default(), refused: Count::default() }
     }
 
-    /// Writes the reply, if there is one.
-    pub(crate) fn answer(&self, now: Instant, datagram: &[u8], remote: SocketAddr, reply: &mut Vec<u8>) {
+    /// Appends the reply, if there is one, to what `replies` holds of others.
+    pub(crate) fn answer(&self, now: Instant, datagram: &[u8], remote: SocketAddr, replies: &mut Vec<u8>) {
         let admitted = self.on && self.gate.admit(now, remote.ip().to_canonical());
-        if admitted && answer_binding(datagram, remote, reply) {
+        // A message begins an empty buffer.
+        let mut reply = Vec::new();
+        if admitted && answer_binding(datagram, remote, &mut reply) {
+            replies.append(&mut reply);
             self.answered.add();
         } else {
             self.refused.add();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_of_a_batch_stand_one_behind_the_other() {
+        let stun = Stun::new(FurtherPort::Auto, &NetLimits::default());
+        let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12]].concat();
+        let remote = SocketAddr::from(([192, 0, 2, 1], 5));
+        let mut replies = b"an announce's".to_vec();
+        for _ in 0..2 {
+            stun.answer(Instant::ORIGIN, &request, remote, &mut replies);
+        }
+        let of_stun = replies.strip_prefix(b"an announce's").unwrap();
+        let (first, second) = of_stun.split_at(of_stun.len() / 2);
+        assert!(!first.is_empty());
+        assert_eq!(first, second);
     }
 }
