@@ -151,13 +151,10 @@ impl Swarms {
             return None;
         }
         let key = OfferKey { info_hash, receiver: to, offerer: peer_id, offer_id: &offer_id };
-        let digest = self.offers.digest(&key);
-        if self.offers.belongs_to_another(digest, from) {
-            return None;
-        }
+        let (digest, deadline) = (self.offers.digest(&key), now + self.limits.offer_timeout);
+        let replaced = self.offers.insert(Pending { digest, owner: from, deadline }).ok()?;
         self.totals.offer_made();
-        let deadline = now + self.limits.offer_timeout;
-        if let Some(replaced) = self.offers.insert(Pending { digest, owner: from, deadline }) {
+        if let Some(replaced) = replaced {
             self.offer_gone(&replaced);
         }
         Some(Reply { to, response: Response::Offer { info_hash, peer_id, offer_id, offer } })

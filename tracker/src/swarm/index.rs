@@ -7,8 +7,9 @@ use core::hash::Hash;
 use hashbrown::HashTable;
 use shared::rng::Rng;
 use siphasher::sip::SipHasher13;
+use siphasher::sip128;
 
-/// The key of a hash function that nobody can predict (SipHash-1-3).
+/// The key of a hash function that nobody can predict (SipHash-1-3, of 64 or 128 bits).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Keys(u64, u64);
 
@@ -22,6 +23,17 @@ impl Keys {
         let mut hasher = SipHasher13::new_with_keys(self.0, self.1);
         value.hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// 128 bits for the bytes of `parts` one after the other. What agrees in them was the same, or not to be found by anybody.
+    pub(super) fn digest(&self, parts: [&[u8]; 2]) -> (u64, u64) {
+        use core::hash::Hasher as _;
+
+        use siphasher::sip128::Hasher128 as _;
+        let mut hasher = sip128::SipHasher13::new_with_keys(self.0, self.1);
+        parts.iter().for_each(|part| hasher.write(part));
+        let digest = hasher.finish128();
+        (digest.h1, digest.h2)
     }
 }
 

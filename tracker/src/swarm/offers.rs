@@ -9,7 +9,7 @@ use super::index::{Index, Keys};
 use super::recency::{Recency, Slot};
 
 /// What an answer must name to reach the peer that made the offer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OfferKey<'a> {
     pub(super) info_hash: InfoHash,
     /// The socket to which the offer was relayed: nobody else may answer it.
@@ -20,7 +20,18 @@ pub(super) struct OfferKey<'a> {
     pub(super) offer_id: &'a str,
 }
 
-/// An [`OfferKey`] in 128 bits, by hash functions whose keys are drawn at the start: nobody can find two that agree.
+impl OfferKey<'_> {
+    /// The parts that are always equally long.
+    fn fixed(&self) -> [u8; 48] {
+        let mut fixed = [0; 48];
+        fixed[..20].copy_from_slice(&self.info_hash.0);
+        fixed[20..40].copy_from_slice(&self.offerer.0);
+        fixed[40..].copy_from_slice(&self.receiver.0.to_be_bytes());
+        fixed
+    }
+}
+
+/// An [`OfferKey`] in 128 bits, by a hash function whose key is drawn at the start: nobody can find two that agree.
 pub(super) type Digest = (u64, u64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,17 +42,21 @@ pub(super) struct Pending {
     pub(super) deadline: Instant,
 }
 
+/// Somebody else's offer has the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken;
+
 /// Pending offers by digest; all live equally long, so the oldest expires first.
 #[derive(Debug)]
 pub(super) struct Offers {
-    keys: (Keys, Keys),
+    keys: Keys,
     pending: Recency<Pending>,
     index: Index,
 }
 
 impl Offers {
     pub(super) fn new(rng: &mut Rng) -> Self {
-        Self { keys: (Keys::new(rng), Keys::new(rng)), pending: Recency::default(), index: Index::default() }
+        Self { keys: Keys::new(rng), pending: Recency::default(), index: Index::default() }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -49,23 +64,26 @@ impl Offers {
     }
 
     pub(super) fn digest(&self, key: &OfferKey<'_>) -> Digest {
-        (self.keys.0.hash(key), self.keys.1.hash(key))
+        self.keys.digest([&key.fixed(), key.offer_id.as_bytes()])
     }
 
-    /// Whether somebody else's offer has the same key: whoever knows another's peer_id could take its answers otherwise.
-    pub(super) fn belongs_to_another(&self, digest: Digest, owner: SocketId) -> bool {
-        self.find(digest)
-            .and_then(|slot| self.pending.get(slot))
-            .is_some_and(|pending| pending.owner != owner)
-    }
-
-    /// Remembers an offer. Returns the one that had the same key, if any: only the newer can be answered.
-    pub(super) fn insert(&mut self, pending: Pending) -> Option<Pending> {
-        let replaced = self.take(pending.digest);
-        let slot = self.pending.insert(pending);
-        let all = &self.pending;
-        self.index.insert(pending.digest.0, slot, |slot| all.get(slot).map_or(0, |pending| pending.digest.0));
-        replaced
+    /// Remembers an offer. Returns the one of the same owner that had the same key, if any: only the newer can be answered.
+    ///
+    /// # Errors
+    ///
+    /// [`Taken`]: whoever knows another's peer_id could take its answers otherwise.
+    pub(super) fn insert(&mut self, pending: Pending) -> Result<Option<Pending>, Taken> {
+        let digest = pending.digest;
+        let Some(slot) = self.find(digest) else {
+            let slot = self.pending.insert(pending);
+            let all = &self.pending;
+            self.index.insert(digest.0, slot, |slot| all.get(slot).map_or(0, |pending| pending.digest.0));
+            return Ok(None);
+        };
+        match self.pending.get(slot) {
+            Some(other) if other.owner != pending.owner => Err(Taken),
+            _ => Ok(self.pending.replace(slot, pending)),
+        }
     }
 
     /// Takes the offer that an answer with this key answers; it cannot be answered again.
@@ -124,7 +142,7 @@ mod tests {
             assert!(
                 offers
                     .insert(Pending { deadline: Instant::from_millis(10 + number as u64), ..*pending })
-                    .is_none()
+                    .is_ok_and(|replaced| replaced.is_none())
             );
         }
         let now = Instant::from_millis(10);
@@ -132,9 +150,8 @@ mod tests {
         assert!(offers.take_stale(now, false).is_none());
         assert_eq!(offers.take_stale(now, true).map(|stale| stale.digest), Some(all[1].digest));
         let again = pending(&offers, 1, "c", 20);
-        assert!(offers.insert(again).is_some(), "the same key again replaces");
-        assert!(!offers.belongs_to_another(again.digest, SocketId(9)));
-        assert!(offers.belongs_to_another(again.digest, SocketId(8)));
+        assert!(offers.insert(again).is_ok_and(|replaced| replaced.is_some()), "the same key again replaces");
+        assert_eq!(offers.insert(Pending { owner: SocketId(8), ..again }), Err(Taken));
         assert_eq!((offers.len(), offers.index.len()), (1, 1));
         assert_eq!(offers.next_deadline(), Some(Instant::from_millis(20)));
         let other = pending(&offers, 2, "c", 20);

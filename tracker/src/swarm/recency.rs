@@ -53,6 +53,13 @@ impl<T> Recency<T> {
         self.nodes.get_mut(slot as usize)?.value.as_mut()
     }
 
+    /// Puts `value` in the place of an entry, and makes it the most recent one. Returns what was there.
+    pub(super) fn replace(&mut self, slot: Slot, value: T) -> Option<T> {
+        let old = core::mem::replace(self.get_mut(slot)?, value);
+        self.touch(slot);
+        Some(old)
+    }
+
     /// Makes the entry the most recent one.
     pub(super) fn touch(&mut self, slot: Slot) {
         if self.get(slot).is_some() && self.newest != slot {
@@ -118,9 +125,9 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Against the obvious model: a vector in which touching moves an entry to the end.
+        /// Against the obvious model: a vector in which touching and replacing move an entry to the end.
         #[test]
-        fn order_is_that_of_the_last_touch(steps in prop::collection::vec((0_u8..3, 0_usize..16), 0..200)) {
+        fn order_is_that_of_the_last_touch(steps in prop::collection::vec((0_u8..4, 0_usize..16), 0..200)) {
             let mut recency = Recency::default();
             let mut model: Vec<(Slot, usize)> = Vec::new();
             for (number, (action, at)) in steps.into_iter().enumerate() {
@@ -131,10 +138,15 @@ mod tests {
                         recency.touch(entry.0);
                         model.push(entry);
                     }
+                    (2, _) => {
+                        let (slot, value) = model.remove(at % model.len());
+                        prop_assert_eq!(recency.replace(slot, number), Some(value));
+                        model.push((slot, number));
+                    }
                     _ => {
                         let (slot, value) = model.remove(at % model.len());
                         prop_assert_eq!(recency.remove(slot), Some(value));
-                        prop_assert_eq!(recency.remove(slot), None);
+                        prop_assert_eq!((recency.remove(slot), recency.replace(slot, 0)), (None, None));
                     }
                 }
                 prop_assert_eq!(recency.len(), model.len());

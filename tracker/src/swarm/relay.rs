@@ -50,16 +50,16 @@ impl Swarms {
     /// offer could not be told from it.
     fn expect_answer(&mut self, now: Instant, key: &OfferKey<'_>, owner: SocketId) -> bool {
         let Some(tally) = self.sockets.get(&owner).map(|socket| &socket.tally) else { return false };
-        let digest = self.offers.digest(key);
-        let taken = self.offers.belongs_to_another(digest, owner);
-        if taken || tally.pending() >= self.limits.pending_per_socket {
+        let (digest, deadline) = (self.offers.digest(key), now + self.limits.offer_timeout);
+        let has_room = tally.pending() < self.limits.pending_per_socket;
+        let inserted = has_room.then(|| self.offers.insert(Pending { digest, owner, deadline }));
+        let Some(Ok(replaced)) = inserted else {
             self.counters.offers_unwanted += 1;
             return false;
-        }
+        };
         tally.offer_made();
         self.totals.offer_made();
-        let pending = Pending { digest, owner, deadline: now + self.limits.offer_timeout };
-        if let Some(replaced) = self.offers.insert(pending) {
+        if let Some(replaced) = replaced {
             self.offer_gone(&replaced);
         }
         true

@@ -1,13 +1,19 @@
 //! Bytes as JSON strings: each byte is the character with that code point, U+0000 to U+00FF.
 
+use super::json::plain_length;
+
 /// The twenty bytes that `text` stands for; `None` if it has another length or a character above U+00FF.
 pub fn decode(text: &str) -> Option<[u8; 20]> {
-    let mut bytes = [0; 20];
-    let mut chars = text.chars();
+    let (mut bytes, mut rest) = ([0; 20], text.as_bytes());
     for byte in &mut bytes {
-        *byte = u8::try_from(u32::from(chars.next()?)).ok()?;
+        // In UTF-8 the characters from U+0080 to U+00FF are C2 or C3 and one byte more.
+        (*byte, rest) = match rest {
+            [plain @ 0..0x80, rest @ ..] => (*plain, rest),
+            [high @ 0xc2..=0xc3, low, rest @ ..] => ((high << 6) | (low & 0x3f), rest),
+            _ => return None,
+        };
     }
-    chars.next().is_none().then_some(bytes)
+    rest.is_empty().then_some(bytes)
 }
 
 /// Appends `bytes` to `json` as a quoted string.
@@ -25,12 +31,13 @@ pub fn write_json_text(json: &mut String, text: &str) {
     json.push('"');
     let mut rest = text;
     // What needs no escaping is written as it stands.
-    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
-        json.push_str(&rest[..at]);
-        push_escaped(json, char::from(rest.as_bytes()[at]));
-        rest = &rest[at + 1..];
+    loop {
+        let (plain, escaped) = rest.split_at(plain_length(rest.as_bytes()));
+        json.push_str(plain);
+        let Some(byte) = escaped.bytes().next() else { break };
+        push_escaped(json, char::from(byte));
+        rest = &escaped[1..];
     }
-    json.push_str(rest);
     json.push('"');
 }
 
@@ -58,6 +65,12 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn what_is_decoded_has_twenty_characters_up_to_ff(text in "[\u{0}-\u{101}]{19,21}") {
+            let bytes: Option<Vec<u8>> = text.chars().map(|char| u8::try_from(u32::from(char)).ok()).collect();
+            prop_assert_eq!(decode(&text).map(Vec::from), bytes.filter(|bytes| bytes.len() == 20));
+        }
+
         #[test]
         fn bytes_survive_the_way_through_json(bytes: [u8; 20]) {
             let mut json = String::new();

@@ -10,7 +10,11 @@ const DEPTH_MAX: usize = 64;
 
 /// A JSON value as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Json<'a>(&'a str);
+pub struct Json<'a> {
+    text: &'a str,
+    /// A string with escapes.
+    escaped: bool,
+}
 
 /// What is wrong with a text that should be JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,68 +47,53 @@ impl<'a> Json<'a> {
     }
 
     /// Checks that `text` is one JSON object, with white space around it at most, and calls `field` with the name and value of
-    /// each of its fields, in order, as far as it is one.
+    /// each of its fields, in order, as far as it is one. Before that it calls `inner` with the number of the item and the name
+    /// and value of each field of the items of the field called `list`, if that is an array and the items are objects.
     ///
     /// # Errors
     ///
     /// [`JsonError`].
-    pub fn parse_object(text: &'a str, mut field: impl FnMut(&str, Self)) -> Result<(), JsonError> {
+    pub fn parse_object(
+        text: &'a str,
+        list: &str,
+        mut field: impl FnMut(&str, Self),
+        mut inner: impl FnMut(usize, &str, Self),
+    ) -> Result<(), JsonError> {
         let mut scanner = Scanner { text, at: 0 };
         scanner.space();
-        scanner.object(0, &mut named(&mut field))?;
+        scanner.members(0, |scanner, name, depth| {
+            let (name, start) = (name.string().unwrap_or_default(), scanner.at);
+            if name == list && scanner.peek() == Some(b'[') {
+                scanner.objects(depth, |number, name, value| {
+                    inner(number, &name.string().unwrap_or_default(), value);
+                })?;
+                field(&name, Self { text: &text[start..scanner.at], escaped: false });
+            } else {
+                field(&name, scanner.value(depth)?);
+            }
+            Ok(())
+        })?;
         scanner.space();
         if scanner.at == text.len() { Ok(()) } else { Err(scanner.expected("the end")) }
     }
 
     /// As it was written.
     pub const fn get(self) -> &'a str {
-        self.0
-    }
-
-    /// Calls `field` with the name and value of each field, in order, if it is an object.
-    pub fn fields(self, mut field: impl FnMut(&str, Self)) {
-        let mut scanner = Scanner { text: self.0, at: 0 };
-        // It has been checked: nothing fails that has not failed then.
-        let _ = scanner.object(DEPTH_MAX, &mut named(&mut field));
-    }
-
-    /// Calls `field` with the number of the item and the name and value of each field of the items that are objects, if it is an
-    /// array.
-    pub fn fields_of_items(self, mut field: impl FnMut(usize, &str, Self)) {
-        let mut scanner = Scanner { text: self.0, at: 0 };
-        let mut number = 0;
-        let _ = scanner.list(|scanner| {
-            number += 1;
-            match scanner.peek() {
-                Some(b'{') => {
-                    scanner.object(DEPTH_MAX, &mut named(&mut |name, value| field(number - 1, name, value)))
-                }
-                _ => scanner.value(DEPTH_MAX).map(|_| ()),
-            }
-        });
+        self.text
     }
 
     /// Its items, if it is an array.
     pub fn items(self) -> Option<Vec<Self>> {
         let mut items = Vec::new();
-        let mut scanner = Scanner { text: self.0, at: 0 };
+        let mut scanner = Scanner { text: self.text, at: 0 };
         scanner.array(DEPTH_MAX, &mut |item| items.push(item)).ok()?;
         Some(items)
     }
 
     /// The text that it stands for, if it is a string; half a surrogate pair becomes U+FFFD.
     pub fn string(self) -> Option<Cow<'a, str>> {
-        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
-        Some(if inner.contains('\\') { Cow::Owned(unescaped(inner)) } else { Cow::Borrowed(inner) })
-    }
-}
-
-/// With the text of the name in place of the name.
-fn named<'a>(field: &mut dyn FnMut(&str, Json<'a>)) -> impl FnMut(Json<'a>, Json<'a>) {
-    |name, value| {
-        if let Some(name) = name.string() {
-            field(&name, value);
-        }
+        let inner = self.text.strip_prefix('"')?.strip_suffix('"')?;
+        Some(if self.escaped { Cow::Owned(unescaped(inner)) } else { Cow::Borrowed(inner) })
     }
 }
 
@@ -182,16 +171,21 @@ impl<'a> Scanner<'a> {
     fn value(&mut self, depth: usize) -> Result<Json<'a>, JsonError> {
         let start = self.at;
         match self.peek() {
-            Some(b'"') => self.string()?,
-            Some(b'{') => self.object(depth, &mut |_, _| {})?,
+            Some(b'"') => return self.string(),
+            Some(b'{') => self.members(depth, |scanner, _, depth| scanner.value(depth).map(drop))?,
             Some(b'[') => self.array(depth, &mut |_| {})?,
             Some(b'-' | b'0'..=b'9') => self.number()?,
             _ => self.word()?,
         }
-        Ok(Json(&self.text[start..self.at]))
+        Ok(Json { text: &self.text[start..self.at], escaped: false })
     }
 
-    fn object(&mut self, depth: usize, field: &mut dyn FnMut(Json<'a>, Json<'a>)) -> Result<(), JsonError> {
+    /// An object within `depth` others, whose values `member` reads: it is called with the name and the depth of the value.
+    fn members(
+        &mut self,
+        depth: usize,
+        mut member: impl FnMut(&mut Self, Json<'a>, usize) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
         self.take(b'{', "an object")?;
         let depth = deeper(depth)?;
         self.space();
@@ -201,20 +195,36 @@ impl<'a> Scanner<'a> {
         }
         loop {
             self.space();
-            let start = self.at;
-            self.string()?;
-            let name = Json(&self.text[start..self.at]);
+            let name = self.string()?;
             self.space();
             self.take(b':', "`:`")?;
             self.space();
-            let value = self.value(depth)?;
-            field(name, value);
+            member(self, name, depth)?;
             self.space();
             match self.peek() {
                 Some(b',') => self.at += 1,
                 _ => return self.take(b'}', "`,` or `}`"),
             }
         }
+    }
+
+    /// An array within `depth` others. Calls `field` with the number of the item and each of its fields, for items that are objects.
+    fn objects(
+        &mut self,
+        depth: usize,
+        mut field: impl FnMut(usize, Json<'a>, Json<'a>),
+    ) -> Result<(), JsonError> {
+        let (inner, mut number) = (deeper(depth)?, 0);
+        self.list(|scanner| {
+            number += 1;
+            if scanner.peek() != Some(b'{') {
+                return scanner.value(inner).map(drop);
+            }
+            scanner.members(inner, |scanner, name, depth| {
+                field(number - 1, name, scanner.value(depth)?);
+                Ok(())
+            })
+        })
     }
 
     fn array(&mut self, depth: usize, item: &mut dyn FnMut(Json<'a>)) -> Result<(), JsonError> {
@@ -241,16 +251,18 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn string(&mut self) -> Result<(), JsonError> {
+    fn string(&mut self) -> Result<Json<'a>, JsonError> {
+        let (start, mut escaped) = (self.at, false);
         self.take(b'"', "a string")?;
         loop {
             self.at += plain_length(&self.text.as_bytes()[self.at..]);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(());
+                    return Ok(Json { text: &self.text[start..self.at], escaped });
                 }
                 Some(b'\\') => {
+                    escaped = true;
                     self.at += 1;
                     self.escape()?;
                 }
@@ -327,7 +339,7 @@ const fn deeper(depth: usize) -> Result<usize, JsonError> {
 }
 
 /// How many bytes at the beginning are neither `"` nor `\` nor control characters: eight at a time.
-fn plain_length(bytes: &[u8]) -> usize {
+pub(super) fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
     // The highest bit of each byte that is zero; of bytes behind one that is zero it may be set too.
@@ -396,9 +408,10 @@ mod tests {
                 }
                 Value::Object(expected) => {
                     let mut fields = serde_json::Map::new();
-                    parsed.fields(|name, value| {
+                    let insert = |name: &str, value: Json<'_>| {
                         fields.insert(name.to_owned(), serde_json::from_str(value.get()).unwrap());
-                    });
+                    };
+                    Json::parse_object(&text, "", insert, |_, _, _| {}).unwrap();
                     prop_assert_eq!(fields, expected);
                 }
                 Value::String(expected) => prop_assert_eq!(parsed.string().unwrap(), expected),
@@ -418,9 +431,32 @@ mod tests {
             prop_assert_eq!(Json::parse(&damaged).is_ok(), other.is_ok(), "{}: {:?}", damaged, other.err());
         }
 
+        /// A list is taken apart into what its items are by themselves, and is JSON whether it is looked into or not.
+        #[test]
+        fn a_list_is_looked_into(text in json()) {
+            let whole = format!("{{ \"no\":[{{}}], \"l\\u0069st\" : {text} }}");
+            let (mut items, mut fields) = (Vec::new(), Vec::new());
+            let field = |name: &str, value: Json<'_>| fields.push((name.to_owned(), value.get().to_owned()));
+            let inner = |number: usize, name: &str, value: Json<'_>| {
+                let value: Value = serde_json::from_str(value.get()).unwrap();
+                items.push((number, name.to_owned(), value));
+            };
+            Json::parse_object(&whole, "list", field, inner).unwrap();
+            prop_assert_eq!(&fields, &[("no".to_owned(), "[{}]".to_owned()), ("list".to_owned(), text.clone())]);
+            let mut expected = Vec::new();
+            for (number, item) in Json::parse(&text).unwrap().items().into_iter().flatten().enumerate() {
+                let field = |name: &str, value: Json<'_>| {
+                    expected.push((number, name.to_owned(), serde_json::from_str(value.get()).unwrap()));
+                };
+                let _ = Json::parse_object(item.get(), "", field, |_, _, _| {});
+            }
+            prop_assert_eq!(items, expected);
+        }
+
         #[test]
         fn nothing_panics(text: String) {
-            let _ = Json::parse(&text).map(|json| (json.items(), json.string(), json.fields(|_, _| {})));
+            let _ = Json::parse(&text).map(|json| (json.items(), json.string()));
+            let _ = Json::parse_object(&text, "a", |_, _| {}, |_, _, _| {});
         }
 
         #[test]

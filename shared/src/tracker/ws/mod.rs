@@ -21,4 +21,4 @@ pub use client::{
 pub use json::{Json, JsonError};
 pub use report::Report;
 pub use request::{Announce, Answer, OFFER_ID_MAX, Offer, Request, RequestError};
-pub use response::{Action, Failure, Response};
+pub use response::{Action, Ending, Failure, Response};

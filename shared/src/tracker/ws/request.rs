@@ -1,6 +1,7 @@
 //! What a peer sends to the tracker.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use super::binary;
 use super::json::{Json, JsonError};
@@ -99,9 +100,43 @@ struct Fields<'a> {
     to_peer_id: Option<Json<'a>>,
     left: Option<Json<'a>>,
     event: Option<Json<'a>>,
-    offers: Option<Json<'a>>,
+    offers: Vec<Offer<'a>>,
     offer_id: Option<Json<'a>>,
     answer: Option<Json<'a>>,
+}
+
+/// The offers of a message while it is read. What is none is left out (bittorrent-tracker dies of it).
+#[derive(Default)]
+struct Offers<'a> {
+    whole: Vec<Offer<'a>>,
+    /// The item that is being read, and what it has as `offer_id` and `offer`.
+    item: usize,
+    id: Option<Json<'a>>,
+    offer: Option<Json<'a>>,
+}
+
+impl<'a> Offers<'a> {
+    fn see(&mut self, item: usize, name: &str, value: Json<'a>) {
+        if item != self.item {
+            self.end();
+            self.item = item;
+        }
+        match name {
+            "offer_id" => self.id = Some(value),
+            "offer" => self.offer = Some(value),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self) {
+        let (id, offer) = (offer_id(self.id.take()), self.offer.take().filter(|offer| is_truthy(*offer)));
+        self.whole.extend(id.zip(offer).map(|(offer_id, offer)| Offer { offer_id, offer }));
+    }
+
+    fn finish(mut self) -> Vec<Offer<'a>> {
+        self.end();
+        self.whole
+    }
 }
 
 impl<'a> Request<'a> {
@@ -129,8 +164,8 @@ impl<'a> Request<'a> {
 impl<'a> Fields<'a> {
     /// Of a field that stands there twice the last counts, as in browsers; one that is `null` is not there.
     fn read(text: &'a str) -> Result<Self, JsonError> {
-        let mut fields = Self::default();
-        Json::parse_object(text, |name, value| {
+        let (mut fields, items) = (Self::default(), RefCell::new(Offers::default()));
+        let field = |name: &str, value: Json<'a>| {
             let field = match name {
                 "action" => &mut fields.action,
                 "info_hash" => &mut fields.info_hash,
@@ -138,13 +173,16 @@ impl<'a> Fields<'a> {
                 "to_peer_id" => &mut fields.to_peer_id,
                 "left" => &mut fields.left,
                 "event" => &mut fields.event,
-                "offers" => &mut fields.offers,
+                "offers" => return fields.offers = items.take().finish(),
                 "offer_id" => &mut fields.offer_id,
                 "answer" => &mut fields.answer,
                 _ => return,
             };
             *field = Some(value).filter(|value| value.get() != "null");
-        })?;
+        };
+        let of_item =
+            |number: usize, name: &str, value: Json<'a>| items.borrow_mut().see(number, name, value);
+        Json::parse_object(text, "offers", field, of_item)?;
         Ok(fields)
     }
 
@@ -165,8 +203,8 @@ impl<'a> Fields<'a> {
                 text.as_deref().and_then(Event::from_name).ok_or_else(|| fail(RequestError::Event))?
             }
         };
-        let (left, offers) = (left(self.left), offers(self.offers));
-        Ok(Request::Announce(Announce { info_hash, peer_id, left, event, offers }))
+        let left = left(self.left);
+        Ok(Request::Announce(Announce { info_hash, peer_id, left, event, offers: self.offers }))
     }
 
     fn scrape(self) -> Result<Request<'a>, Failure> {
@@ -204,32 +242,6 @@ fn left(field: Option<Json<'_>>) -> Option<u64> {
     }
     let number: f64 = text.trim_matches('"').trim().parse().ok()?;
     (number >= 0.0 && number.is_finite()).then_some(number as u64)
-}
-
-/// What is no array has no offers; `null`, and what else is no offer, is not an offer (bittorrent-tracker dies of it).
-fn offers<'a>(field: Option<Json<'a>>) -> Vec<Offer<'a>> {
-    let mut offers = Vec::new();
-    // What has been read of the last item that is an object.
-    let (mut item, mut id, mut offer) = (0, None, None);
-    let mut end = |id: &mut Option<Json<'a>>, offer: &mut Option<Json<'a>>| {
-        let (id, offer) = (offer_id(id.take()), offer.take().filter(|offer| is_truthy(*offer)));
-        offers.extend(id.zip(offer).map(|(offer_id, offer)| Offer { offer_id, offer }));
-    };
-    if let Some(field) = field {
-        field.fields_of_items(|number, name, value| {
-            if number != item {
-                end(&mut id, &mut offer);
-                item = number;
-            }
-            match name {
-                "offer_id" => id = Some(value),
-                "offer" => offer = Some(value),
-                _ => {}
-            }
-        });
-    }
-    end(&mut id, &mut offer);
-    offers
 }
 
 fn offer_id(field: Option<Json<'_>>) -> Option<Cow<'_, str>> {

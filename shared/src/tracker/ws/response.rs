@@ -91,9 +91,36 @@ pub enum Response<'a> {
     },
 }
 
+/// What the messages with the offers of one announce end with, so that it is written once.
+#[derive(Debug, Default)]
+pub struct Ending {
+    of: Option<(InfoHash, PeerId)>,
+    json: String,
+}
+
+impl Ending {
+    fn of(&mut self, info_hash: InfoHash, peer_id: PeerId) -> &str {
+        if self.of != Some((info_hash, peer_id)) {
+            self.of = Some((info_hash, peer_id));
+            self.json.clear();
+            self.json.push_str(r#","peer_id":"#);
+            binary::write_json(&mut self.json, &peer_id.0);
+            self.json.push_str(r#","info_hash":"#);
+            binary::write_json(&mut self.json, &info_hash.0);
+            self.json.push('}');
+        }
+        &self.json
+    }
+}
+
 impl Response<'_> {
     /// The message as it is sent.
     pub fn to_json(&self) -> String {
+        self.to_json_after(&mut Ending::default())
+    }
+
+    /// The same. `ending` is that of the message before, and is faster if that was an offer of the same peer.
+    pub fn to_json_after(&self, ending: &mut Ending) -> String {
         let mut json = String::with_capacity(self.length_estimate());
         match self {
             Self::Announced { info_hash, interval, complete, incomplete } => {
@@ -105,10 +132,10 @@ impl Response<'_> {
                 json.push('}');
             }
             Self::Offer { info_hash, peer_id, offer_id, offer } => {
-                relayed(&mut json, "offer", info_hash, peer_id, offer_id, offer);
+                relayed(&mut json, ("offer", offer), offer_id, ending.of(*info_hash, *peer_id));
             }
             Self::Answer { info_hash, peer_id, offer_id, answer } => {
-                relayed(&mut json, "answer", info_hash, peer_id, offer_id, answer);
+                relayed(&mut json, ("answer", answer), offer_id, ending.of(*info_hash, *peer_id));
             }
             Self::Scraped { files, min_request_interval } => scraped(&mut json, files, *min_request_interval),
             Self::Failure(failure) => failed(&mut json, failure, None),
@@ -126,21 +153,12 @@ impl Response<'_> {
     }
 }
 
-fn relayed(
-    json: &mut String,
-    kind: &str,
-    info_hash: &InfoHash,
-    peer_id: &PeerId,
-    offer_id: &str,
-    value: &Json<'_>,
-) {
-    let _ = write!(json, r#"{{"action":"announce","{kind}":{},"offer_id":"#, value.get());
+fn relayed(json: &mut String, (kind, value): (&str, &Json<'_>), offer_id: &str, ending: &str) {
+    for part in [r#"{"action":"announce",""#, kind, "\":", value.get(), r#","offer_id":"#] {
+        json.push_str(part);
+    }
     binary::write_json_text(json, offer_id);
-    json.push_str(r#","peer_id":"#);
-    binary::write_json(json, &peer_id.0);
-    json.push_str(r#","info_hash":"#);
-    binary::write_json(json, &info_hash.0);
-    json.push('}');
+    json.push_str(ending);
 }
 
 fn scraped(json: &mut String, files: &[(InfoHash, ScrapeCounts)], min_request_interval: u32) {
@@ -220,6 +238,12 @@ mod tests {
             value(&answer),
             json!({"action": "announce", "answer": {}, "offer_id": offer_id, "peer_id": peer, "info_hash": hash})
         );
+        let (mut ending, mut other) = (Ending::default(), offer.clone());
+        let Response::Offer { peer_id, .. } = &mut other else { panic!("no offer") };
+        *peer_id = PeerId([1; 20]);
+        for response in [&offer, &answer, &other, &announced, &offer, &offer] {
+            assert_eq!(response.to_json_after(&mut ending), response.to_json());
+        }
         let counts = ScrapeCounts { complete: 1, incomplete: 2, downloaded: 1, downloaders: Some(1) };
         let other = InfoHash([b'x'; 20]);
         let scraped = Response::Scraped {

@@ -96,7 +96,11 @@ impl Replies {
 }
 
 /// The bytes of each of `heads`, of which the first begins at `from`.
-fn each<'a>(bytes: &'a [u8], from: usize, heads: &'a [(usize, SocketAddr)]) -> impl Iterator<Item = &'a [u8]> {
+fn each<'a>(
+    bytes: &'a [u8],
+    from: usize,
+    heads: &'a [(usize, SocketAddr)],
+) -> impl Iterator<Item = &'a [u8]> {
     heads.iter().scan(from, move |from, (end, _)| Some(&bytes[core::mem::replace(from, *end)..*end]))
 }
 
@@ -144,8 +148,11 @@ mod many {
 
     /// Who sent it. A datagram of no address family that we listen to cannot come; a reply to what stands for it is refused.
     fn address(sender: Option<SockaddrStorage>) -> SocketAddr {
-        let v4 = |sender: &SockaddrStorage| sender.as_sockaddr_in().map(|sender| SocketAddr::V4((*sender).into()));
-        let v6 = |sender: &SockaddrStorage| sender.as_sockaddr_in6().map(|sender| SocketAddr::V6((*sender).into()));
+        let v4 =
+            |sender: &SockaddrStorage| sender.as_sockaddr_in().map(|sender| SocketAddr::V4((*sender).into()));
+        let v6 = |sender: &SockaddrStorage| {
+            sender.as_sockaddr_in6().map(|sender| SocketAddr::V6((*sender).into()))
+        };
         let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         sender.and_then(|sender| v4(&sender).or_else(|| v6(&sender))).unwrap_or(unknown)
     }

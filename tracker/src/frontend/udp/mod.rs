@@ -112,11 +112,7 @@ impl Server<'_> {
         if let Some(connection) = connection {
             if !self.connections.holds(now, ip, connection) {
                 if state.config.strictness.udp_unproven == Unproven::Error {
-                    UdpResponse::Error(UNPROVEN.to_owned()).encode(
-                        transaction,
-                        Family::of(ip),
-                        reply,
-                    );
+                    UdpResponse::Error(UNPROVEN.to_owned()).encode(transaction, Family::of(ip), reply);
                 }
                 return traffic.udp_unproven.add();
             }
@@ -127,11 +123,7 @@ impl Server<'_> {
         }
         if let Err(denied) = may(state, ip, &request) {
             traffic.rejections.add(denied);
-            return UdpResponse::Error(denied.to_string()).encode(
-                transaction,
-                Family::of(ip),
-                reply,
-            );
+            return UdpResponse::Error(denied.to_string()).encode(transaction, Family::of(ip), reply);
         }
         let family = Family::of(ip);
         if let Err(denied) = state.accounts.admit_udp(&request) {

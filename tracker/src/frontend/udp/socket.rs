@@ -83,7 +83,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_is_shared_by_our_own_sockets_alone() {
-        for address in [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))] {
+        for address in
+            [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))]
+        {
             let sockets = share(bind(address, "--test").unwrap(), 3);
             let local = sockets[0].local_addr().unwrap();
             assert_eq!(sockets.len(), if cfg!(target_os = "linux") { 3 } else { 1 });

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use futures_util::{SinkExt as _, StreamExt as _};
 use shared::id::{InfoHash, PeerId};
-use shared::tracker::ws::{Action, Failure, Request, Response};
+use shared::tracker::ws::{Action, Ending, Failure, Request, Response};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info};
@@ -299,9 +299,9 @@ impl Peer<'_> {
 
     /// Queues them; bytes of those for this socket.
     fn deliver(&self, replies: Vec<Reply<'_>>) -> usize {
-        let mut own = 0;
+        let (mut own, mut ending) = (0, Ending::default());
         for Reply { to, response } in replies {
-            let message: Utf8Bytes = response.to_json().into();
+            let message: Utf8Bytes = response.to_json_after(&mut ending).into();
             if to == self.id {
                 own += message.len();
                 if !self.outbox.push(message) {

@@ -44,8 +44,10 @@ async fn datagrams_come_in_order_with_length_and_sender() {
 
 #[tokio::test]
 async fn replies_go_to_whom_they_are_for_and_one_that_is_refused_takes_none_with_it() {
-    let (socket, receivers) =
-        (open(Ipv4Addr::UNSPECIFIED).await, [open(Ipv4Addr::LOCALHOST).await, open(Ipv4Addr::LOCALHOST).await]);
+    let (socket, receivers) = (
+        open(Ipv4Addr::UNSPECIFIED).await,
+        [open(Ipv4Addr::LOCALHOST).await, open(Ipv4Addr::LOCALHOST).await],
+    );
     let to = |which: usize| receivers[which].local_addr().unwrap();
     let mut replies = Replies::default();
     for number in 0..100_u8 {
