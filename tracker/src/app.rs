@@ -17,7 +17,6 @@ use crate::access::Unserved;
 use crate::account::Credential;
 use crate::frontend::{Rejected, http as http_frontend, ws};
 use crate::listener::Place;
-use crate::observe::counts::Loss;
 use crate::state::AppState;
 use crate::{files, publication, routes};
 
@@ -123,7 +122,6 @@ async fn websocket(state: Arc<AppState>, request: Request) -> Response {
         return (StatusCode::FORBIDDEN, "pages of this origin may not use this tracker\n").into_response();
     }
     let Some(of_address) = state.sockets.take(remote.ip()) else {
-        state.observe.lost(Loss::SocketsOfAddress);
         state.traffic.rejections.add(Rejected::SocketsOfAddress);
         info!(%remote, "too many WebSockets of this address; raise --sockets-per-address if many peers share it");
         return (StatusCode::TOO_MANY_REQUESTS, "too many connections of your address\n").into_response();

@@ -19,7 +19,7 @@ use crate::config::{Config, FurtherPort};
 use crate::drain::Drain;
 use crate::files::Files;
 use crate::frontend::ws::outbox::Outboxes;
-use crate::frontend::{Gate, Messages, Rejected, Traffic};
+use crate::frontend::{Gate, Messages, Traffic};
 use crate::listener::address::PerAddress;
 use crate::observe::Observe;
 use crate::observe::counts::Frontend;
@@ -77,7 +77,6 @@ pub(crate) struct AppState {
     /// Connections and sockets; all are waited for at the end.
     pub(crate) tasks: TaskTracker,
     socket_number: AtomicU64,
-    malformed: AtomicU64,
     stats: Mutex<Option<Counted>>,
 }
 
@@ -177,7 +176,6 @@ impl AppState {
             drain: Drain::default(),
             tasks,
             socket_number: AtomicU64::new(1),
-            malformed: AtomicU64::new(0),
             stats: Mutex::new(None),
             config,
         }
@@ -212,7 +210,7 @@ impl AppState {
         let refusal = met.as_ref().err().map(ToString::to_string);
         let who = (&request.info_hash, &request.peer_id);
         self.observe.announced(frontend, begun, who, request.event, refusal.as_deref());
-        let met = met.inspect_err(|refusal| self.traffic.rejections.add(*refusal))?;
+        let met = met?;
         if let Some(seeder) = &self.seeder {
             seeder.introduce(ip, request, most, found);
         }
@@ -231,11 +229,6 @@ impl AppState {
         SocketId(self.socket_number.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub(crate) fn count_malformed(&self) {
-        self.malformed.fetch_add(1, Ordering::Relaxed);
-        self.traffic.rejections.add(Rejected::Malformed);
-    }
-
     /// Numbers of now, or of a moment ago where counting takes long.
     pub(crate) fn stats(&self) -> Arc<Stats> {
         let mut counted = self.stats.lock();
@@ -246,11 +239,6 @@ impl AppState {
         let stats = Arc::new(self.swarms.stats());
         *counted = Some(Counted { stats: stats.clone(), at, took: at.elapsed() });
         stats
-    }
-
-    /// Messages so far that were no requests.
-    pub(crate) fn malformed(&self) -> u64 {
-        self.malformed.load(Ordering::Relaxed)
     }
 }
 

@@ -239,7 +239,7 @@ pub(crate) async fn serve(
         Ok(Err(NotServed::Name | NotServed::Kind)) => html::not_found(),
         Ok(Err(NotServed::Io(error))) | Err(error) => failed(&path, &error),
     };
-    state.observe.download(&path, version, &response);
+    state.observe.download(&path, version, &response, &state.traffic.rejections);
     cors::allow(&state, &uri, &headers, response.headers_mut());
     html::without_body_for(&method, response)
 }

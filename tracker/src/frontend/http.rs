@@ -18,7 +18,6 @@ use shared::tracker::http::{
 use crate::access::Unserved;
 use crate::account::{Credential, Wish};
 use crate::frontend::Rejected;
-use crate::observe::counts::Loss;
 use crate::policy::who::Denied;
 use crate::state::AppState;
 use crate::swarm::address::{Found, Met, Reach};
@@ -54,7 +53,6 @@ pub(super) struct TooMany;
 impl TooMany {
     /// Counts it; the reply.
     pub(super) fn reply(&self, state: &AppState) -> Vec<u8> {
-        state.traffic.paced.add();
         state.traffic.rejections.add(Rejected::RequestsOfAddress);
         encode_failure("too many requests of your address", Some(Retry::Minutes(1)))
     }
@@ -77,7 +75,7 @@ pub(super) fn announced(
         Err(error) => return Ok(malformed(state, &error.to_string())),
     };
     if let Err(denied) = state.accounts.admit(credential, &announce.request) {
-        state.observe.lost(Loss::Denied);
+        state.traffic.rejections.add(Rejected::Account);
         return Ok(refused(denied));
     }
     if let Err(denied) = state.access.announce(ip, &announce.request.info_hash) {
@@ -143,7 +141,7 @@ fn refused(denied: Denied) -> Vec<u8> {
 }
 
 fn malformed(state: &AppState, reason: &str) -> Vec<u8> {
-    state.count_malformed();
+    state.traffic.rejections.add(Rejected::Malformed);
     encode_failure(reason, None)
 }
 

@@ -4,7 +4,7 @@ mod gate;
 pub(crate) mod http;
 mod pace;
 pub(crate) mod plain;
-mod rejections;
+pub(crate) mod rejections;
 mod strict;
 mod traffic;
 pub(crate) mod udp;

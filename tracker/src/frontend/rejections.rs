@@ -1,7 +1,10 @@
-//! What the tracker refused, dropped or closed by its own bounds and lists, counted by reason.
+//! What the tracker refused, dropped or closed, counted by reason: each time once.
+//!
+//! The swarms count what is beyond their own bounds, and the UDP frontend what comes before any request; here all of it is
+//! put together.
 
-use super::Count;
-use crate::swarm::Refusal;
+use super::{Count, Traffic};
+use crate::swarm::{Counters, Refusal};
 
 /// A reason. What each means to an operator is said in `docs/operating.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +17,7 @@ pub(crate) enum Rejected {
     ConnectionsOfAddress,
     /// A TLS handshake that failed.
     TlsHandshake,
-    /// No whole request, or TLS handshake, in time.
+    /// No whole request, TLS handshake or PROXY header in time.
     HeaderTimeout,
     /// One WebSocket of an address too many.
     SocketsOfAddress,
@@ -26,6 +29,14 @@ pub(crate) enum Rejected {
     Torrent,
     /// A WebSocket whose login or passkey holds no longer.
     Login,
+    /// A request of somebody without an account, or whose account may not.
+    Account,
+    /// The dashboard or the metrics were asked for by somebody who may not see them.
+    NotAllowed,
+    /// One download too many.
+    Downloads,
+    /// A peer's report of its progress beyond what is kept.
+    Reports,
     /// A message that is no request.
     Malformed,
     /// A WebSocket that sent a message that is too long.
@@ -44,23 +55,11 @@ pub(crate) enum Rejected {
     MessagesPaced,
     /// Reading of a WebSocket waited because of the bytes of its messages.
     BytesPaced,
-    /// One torrent of a WebSocket too many.
-    TorrentsOfSocket,
-    /// One peer_id of a WebSocket in a swarm too many.
-    PeerIdsOfSocket,
-    /// One membership of an address too many.
-    MembersOfAddress,
-    /// One membership of an address in a swarm too many.
-    MembersOfAddressInSwarm,
-    /// A swarm that is full.
-    SwarmFull,
-    /// A tracker that is full.
-    TrackerFull,
 }
 
 impl Rejected {
     /// All of them, in their order.
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 23] = [
         Self::Address,
         Self::ProxyHeader,
         Self::ConnectionsOfAddress,
@@ -71,6 +70,10 @@ impl Rejected {
         Self::RequestsOfAddress,
         Self::Torrent,
         Self::Login,
+        Self::Account,
+        Self::NotAllowed,
+        Self::Downloads,
+        Self::Reports,
         Self::Malformed,
         Self::MessageTooLong,
         Self::NotWebSocket,
@@ -80,12 +83,6 @@ impl Rejected {
         Self::Silent,
         Self::MessagesPaced,
         Self::BytesPaced,
-        Self::TorrentsOfSocket,
-        Self::PeerIdsOfSocket,
-        Self::MembersOfAddress,
-        Self::MembersOfAddressInSwarm,
-        Self::SwarmFull,
-        Self::TrackerFull,
     ];
 
     /// As it is called where the numbers are shown.
@@ -101,6 +98,10 @@ impl Rejected {
             Self::RequestsOfAddress => "requests_of_address",
             Self::Torrent => "torrent_denied",
             Self::Login => "login_ended",
+            Self::Account => "account",
+            Self::NotAllowed => "not_allowed",
+            Self::Downloads => "downloads",
+            Self::Reports => "reports",
             Self::Malformed => "malformed",
             Self::MessageTooLong => "message_too_long",
             Self::NotWebSocket => "not_websocket",
@@ -110,28 +111,20 @@ impl Rejected {
             Self::Silent => "silent",
             Self::MessagesPaced => "messages_paced",
             Self::BytesPaced => "bytes_paced",
-            Self::TorrentsOfSocket => "torrents_of_socket",
-            Self::PeerIdsOfSocket => "peer_ids_of_socket",
-            Self::MembersOfAddress => "members_of_address",
-            Self::MembersOfAddressInSwarm => "members_of_address_in_swarm",
-            Self::SwarmFull => "swarm_full",
-            Self::TrackerFull => "tracker_full",
         }
     }
 }
 
-impl From<Refusal> for Rejected {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Socket(_) => Self::TorrentsOfSocket,
-            Refusal::PeerIds(_) => Self::PeerIdsOfSocket,
-            Refusal::Address(_) => Self::MembersOfAddress,
-            Refusal::AddressInSwarm(_) => Self::MembersOfAddressInSwarm,
-            Refusal::Swarm(_) => Self::SwarmFull,
-            Refusal::Tracker(_) | Refusal::Addresses(_) => Self::TrackerFull,
-        }
-    }
-}
+/// Why announces are refused, in the order of [`Refusal::kind`].
+const REFUSALS: [&str; Refusal::KINDS] = [
+    "torrents_of_socket",
+    "peer_ids_of_socket",
+    "members_of_address",
+    "members_of_address_in_swarm",
+    "swarm_full",
+    "tracker_full",
+    "tracker_full_of_addresses",
+];
 
 /// How often each happened since the start.
 #[derive(Debug, Default)]
@@ -144,10 +137,30 @@ impl Rejections {
         }
     }
 
-    /// Name and number of each reason, those that never happened too.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Rejected::ALL.into_iter().zip(&self.0).map(|(reason, count)| (reason.name(), count.get()))
+    pub(crate) fn get(&self, reason: Rejected) -> u64 {
+        self.0.get(reason as usize).map_or(0, Count::get)
     }
+
+    fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Rejected::ALL.into_iter().map(|reason| (reason.name(), self.get(reason)))
+    }
+}
+
+/// Name and number of each reason, those that never happened too.
+pub(crate) fn all(traffic: &Traffic, swarms: &Counters) -> impl Iterator<Item = (&'static str, u64)> {
+    let datagrams = [
+        ("udp_garbage", traffic.udp_garbage.get()),
+        ("udp_unproven", traffic.udp_unproven.get()),
+        ("udp_reply", traffic.udp_lost.get()),
+    ];
+    traffic.rejections.iter().chain(REFUSALS.into_iter().zip(swarms.refusals)).chain(datagrams)
+}
+
+/// How many of all were turned away, dropped or closed for it, and did not just wait.
+pub(crate) fn errors(traffic: &Traffic, swarms: &Counters) -> u64 {
+    let waited = [Rejected::MessagesPaced, Rejected::BytesPaced].map(|reason| traffic.rejections.get(reason));
+    let all: u64 = all(traffic, swarms).map(|(_, number)| number).sum();
+    all.saturating_sub(waited.iter().sum())
 }
 
 #[cfg(test)]
@@ -156,8 +169,9 @@ mod tests {
 
     #[test]
     fn each_reason_has_a_number_and_a_name_of_its_own() {
-        let names: std::collections::BTreeSet<_> = Rejected::ALL.iter().map(|reason| reason.name()).collect();
-        assert_eq!(names.len(), Rejected::ALL.len());
+        let (traffic, counters) = (Traffic::default(), Counters::default());
+        let names: std::collections::BTreeSet<_> = all(&traffic, &counters).map(|(name, _)| name).collect();
+        assert_eq!(names.len(), all(&traffic, &counters).count());
         for (at, reason) in Rejected::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, at, "{reason:?}");
             let rejections = Rejections::default();
@@ -165,5 +179,27 @@ mod tests {
             let counted: Vec<_> = rejections.iter().filter(|(_, number)| *number > 0).collect();
             assert_eq!(counted, [(reason.name(), 1)]);
         }
+    }
+
+    #[test]
+    fn operators_are_told_what_each_reason_means() {
+        let documentation = include_str!("../../../docs/operating.md");
+        for (name, _) in all(&Traffic::default(), &Counters::default()) {
+            assert!(documentation.contains(&format!("`{name}`")), "{name}");
+        }
+        let grafana = include_str!("../../../deploy/grafana/tracker.json");
+        assert!(REFUSALS.iter().all(|reason| grafana.contains(reason)));
+    }
+
+    #[test]
+    fn what_only_waited_is_no_error() {
+        let (traffic, mut counters) = (Traffic::default(), Counters::default());
+        counters.refusals[Refusal::Swarm(9).kind()] += 2;
+        traffic.udp_garbage.add();
+        traffic.rejections.add(Rejected::BytesPaced);
+        traffic.rejections.add(Rejected::Silent);
+        let counted: Vec<_> = all(&traffic, &counters).filter(|(_, number)| *number > 0).collect();
+        assert_eq!(counted, [("silent", 1), ("bytes_paced", 1), ("swarm_full", 2), ("udp_garbage", 1)]);
+        assert_eq!(errors(&traffic, &counters), 4);
     }
 }

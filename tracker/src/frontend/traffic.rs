@@ -23,9 +23,7 @@ pub(crate) struct Traffic {
     pub(crate) udp_garbage: Count,
     /// Replies over UDP that the system refused to send.
     pub(crate) udp_lost: Count,
-    /// Requests beyond what one address may ask.
-    pub(crate) paced: Count,
-    /// What was refused, dropped or closed.
+    /// What else was refused, dropped or closed.
     pub(crate) rejections: Rejections,
 }
 

@@ -41,7 +41,6 @@ use crate::error::StartError;
 use crate::frontend::Rejected;
 use crate::frontend::plain::{self, Rewound};
 use crate::observe::Observe;
-use crate::observe::counts::Loss;
 use crate::observe::egress;
 use crate::observe::egress::{Ledger, spoken};
 use crate::proxy::UnknownProxy;
@@ -284,12 +283,10 @@ async fn serve_stream(
         }
         Ok(Err(error)) => {
             rejections.add(Rejected::TlsHandshake);
-            shared.observe.lost(Loss::TlsHandshake);
             debug!(%remote, %error, "TLS handshake failed");
         }
         Err(_) => {
             rejections.add(Rejected::HeaderTimeout);
-            shared.observe.lost(Loss::TlsHandshake);
             debug!(%remote, "TLS handshake took too long");
         }
     }
@@ -363,7 +360,6 @@ where
             () = &mut first_request, if waiting => {
                 waiting = false;
                 if !asked.0.load(Ordering::Relaxed) {
-                    shared.observe.lost(Loss::NoRequest);
                     shared.state.traffic.rejections.add(Rejected::HeaderTimeout);
                     debug!(%remote, "no request in time");
                     return;

@@ -17,8 +17,8 @@ use http::request::Parts;
 use http::{StatusCode, Uri};
 use sha2::{Digest as _, Sha256};
 
-use super::counts::Loss;
 use crate::account::of_cookie;
+use crate::frontend::Rejected;
 use crate::listener::connection::Use;
 use crate::state::AppState;
 use crate::{host, lan};
@@ -96,7 +96,7 @@ pub(crate) fn check(state: &AppState, secret: Secret, asker: &Asker) -> Result<(
     if is_allowed(state, secret, asker) {
         return Ok(());
     }
-    state.observe.lost(Loss::NotAllowed);
+    state.traffic.rejections.add(Rejected::NotAllowed);
     Err(Box::new(refusal(secret, token_of(state, secret).is_some())))
 }
 

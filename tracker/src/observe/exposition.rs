@@ -17,11 +17,11 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::counts::{Frontend, Loss, Outcome};
+use super::counts::{Frontend, Outcome};
 use super::durations::{self, Histogram};
 use super::egress::{Protocol, Row};
 use super::process::Process;
-use super::refusal;
+use crate::frontend::rejections;
 use crate::seed::Seeder;
 use crate::state::AppState;
 use crate::swarm::{self, Stats};
@@ -165,7 +165,7 @@ impl Collector for Numbers {
         swarms(&mut to, &stats)?;
         announces(&mut to, state, &stats)?;
         introductions(&mut to, &stats)?;
-        losses(&mut to, state, &stats)?;
+        rejections(&mut to, state, &stats)?;
         traffic(&mut to, state)?;
         if let Some(cluster) = &state.cluster {
             cluster::write(&mut to, &cluster.status())?;
@@ -227,10 +227,7 @@ fn announces(to: &mut Writer<'_>, state: &AppState, stats: &Stats) -> fmt::Resul
         ("scrapes", "Scrapes, by frontend"),
         scrapes.map(|(frontend, number)| ([("frontend", frontend)], number)),
     )?;
-    to.counter(("udp_connects", "Connect requests over UDP"), state.traffic.udp_connects.get())?;
-    let kinds =
-        refusal::KINDS.iter().enumerate().map(|(kind, name)| ([("reason", *name)], observe.refusals(kind)));
-    to.counters(("refused_announces", "Announces that were refused, by reason"), kinds)
+    to.counter(("udp_connects", "Connect requests over UDP"), state.traffic.udp_connects.get())
 }
 
 fn introductions(to: &mut Writer<'_>, stats: &Stats) -> fmt::Result {
@@ -270,25 +267,11 @@ fn introductions(to: &mut Writer<'_>, stats: &Stats) -> fmt::Result {
     to.gauge(("offers_pending", "Relayed offers that wait for an answer"), stats.pending_offers as u64)
 }
 
-fn losses(to: &mut Writer<'_>, state: &AppState, stats: &Stats) -> fmt::Result {
-    let traffic = &state.traffic;
-    let own = Loss::ALL.into_iter().map(|loss| ([("reason", loss.name())], state.observe.losses(loss)));
-    let others = [
-        ("malformed", state.malformed()),
-        ("rate_of_address", traffic.paced.get()),
-        ("udp_garbage", traffic.udp_garbage.get()),
-        ("udp_unproven", traffic.udp_unproven.get()),
-        ("udp_reply", traffic.udp_lost.get()),
-        ("offer_unwanted", stats.counters.offers_unwanted),
-        ("offer_expired", stats.counters.offers_expired),
-        ("answer_unexpected", stats.counters.answers_unexpected),
-    ];
-    let others = others.map(|(reason, number)| ([("reason", reason)], number));
-    to.counters(("drops", "What was lost or turned away, by reason"), own.chain(others))?;
-    let rejections = traffic.rejections.iter().map(|(reason, number)| ([("reason", reason)], number));
+fn rejections(to: &mut Writer<'_>, state: &AppState, stats: &Stats) -> fmt::Result {
+    let all = rejections::all(&state.traffic, &stats.counters);
     to.counters(
-        ("rejections", "What a bound or a list of this tracker turned away or closed, by reason"),
-        rejections,
+        ("rejections", "What was refused, dropped or closed, by reason"),
+        all.map(|(reason, number)| ([("reason", reason)], number)),
     )
 }
 

@@ -10,9 +10,10 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use super::counts::{Frontend, Loss, Outcome};
+use super::counts::{Frontend, Outcome};
 use super::durations::Histogram;
 use super::events::Event;
+use crate::frontend::rejections;
 use crate::state::AppState;
 use crate::swarm::{Counters, Stats};
 
@@ -176,8 +177,6 @@ impl Totals {
             .map(|frontend| Outcome::ALL.iter().map(|outcome| observe.announces(frontend, *outcome)).sum());
         let mut durations = Histogram::default();
         observe.durations.iter().for_each(|recorder| durations.merge(&recorder.now()));
-        let refused: u64 = Frontend::ALL.iter().map(|of| observe.announces(*of, Outcome::Refused)).sum();
-        let losses: u64 = Loss::ALL.iter().map(|loss| observe.losses(*loss)).sum();
         let mut sent: Vec<(&'static str, u64)> = Vec::new();
         for (protocol, _, row) in observe.egress.rows() {
             match sent.last_mut().filter(|(name, _)| *name == protocol.name()) {
@@ -185,12 +184,9 @@ impl Totals {
                 None => sent.push((protocol.name(), row.sent)),
             }
         }
-        let errors = refused
-            + losses
-            + state.malformed()
-            + state.traffic.paced.get()
-            + state.traffic.udp_garbage.get();
-        Self { at: Instant::now(), stats: state.stats(), announces, durations, errors, sent }
+        let stats = state.stats();
+        let errors = rejections::errors(&state.traffic, &stats.counters);
+        Self { at: Instant::now(), stats, announces, durations, errors, sent }
     }
 
     /// What people are shown: of now, and since `past`, the newest last and not empty.

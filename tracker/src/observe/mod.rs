@@ -11,7 +11,6 @@ pub(crate) mod events;
 pub(crate) mod exposition;
 pub(crate) mod live;
 pub(crate) mod process;
-pub(crate) mod refusal;
 pub(crate) mod reports;
 pub(crate) mod swarm_view;
 
@@ -21,7 +20,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::ws::close_code;
 use clap::Args;
 use http::{Response, StatusCode, Version};
 use http_body::Body as _;
@@ -29,13 +27,14 @@ use shared::id::{InfoHash, PeerId};
 use shared::tracker::announce::Event;
 use shared::tracker::ws::Report;
 
-use self::counts::{Frontend, Loss, Outcome, Tally};
+use self::counts::{Frontend, Outcome, Tally};
 use self::durations::Recorder;
 use self::egress::Egress;
 use self::events::{Events, Kind};
 use self::live::Live;
 use self::reports::Reports;
 use crate::client_name::client_name;
+use crate::frontend::{Rejected, Rejections};
 use crate::swarm::SocketId;
 
 /// Options of metrics and dashboard.
@@ -74,8 +73,6 @@ pub(crate) struct Observe {
     /// By [`Frontend`]: how long an announce takes from its last byte to its reply.
     pub(crate) durations: [Recorder; Frontend::ALL.len()],
     announces: [Tally<{ Outcome::ALL.len() }>; Frontend::ALL.len()],
-    refusals: Tally<{ refusal::KINDS.len() }>,
-    losses: Tally<{ Loss::ALL.len() }>,
     pub(crate) egress: Arc<Egress>,
     pub(crate) events: Events,
     pub(crate) reports: Reports,
@@ -89,8 +86,6 @@ impl Observe {
         Self {
             durations: Default::default(),
             announces: Default::default(),
-            refusals: Tally::default(),
-            losses: Tally::default(),
             egress: Arc::default(),
             events: Events::default(),
             reports: Reports::new(args.report_interval),
@@ -129,7 +124,6 @@ impl Observe {
     }
 
     fn refused(&self, refusal: &str, frontend: Frontend, info_hash: &InfoHash) {
-        self.refusals.add(refusal::kind(refusal));
         let text = || format!("an announce over {} was refused: {refusal}", frontend.name());
         self.events.note(Kind::Refused, Some(info_hash), text);
     }
@@ -139,34 +133,25 @@ impl Observe {
         self.announces[frontend as usize].get(outcome as usize)
     }
 
-    /// Refused announces by the place of their reason in [`refusal::KINDS`].
-    pub(crate) fn refusals(&self, kind: usize) -> u64 {
-        self.refusals.get(kind)
-    }
-
-    /// Something was lost or turned away.
-    pub(crate) fn lost(&self, loss: Loss) {
-        self.losses.add(loss as usize);
-    }
-
-    /// How often that happened.
-    pub(crate) fn losses(&self, loss: Loss) -> u64 {
-        self.losses.get(loss as usize)
-    }
-
     /// A message of a socket that is no request of the swarms': `true` if it is a report of a peer's own progress.
-    pub(crate) fn report(&self, socket: SocketId, text: &str) -> bool {
+    pub(crate) fn report(&self, socket: SocketId, text: &str, rejections: &Rejections) -> bool {
         let Some(report) = Report::parse(text) else { return false };
         if !self.reports.take(socket, report, Instant::now()) {
-            self.lost(Loss::Report);
+            rejections.add(Rejected::Reports);
         }
         true
     }
 
     /// A request for a file, or a part of one, was answered so.
-    pub(crate) fn download(&self, path: &str, version: Version, response: &Response<Body>) {
+    pub(crate) fn download(
+        &self,
+        path: &str,
+        version: Version,
+        response: &Response<Body>,
+        rejections: &Rejections,
+    ) {
         match response.status() {
-            StatusCode::SERVICE_UNAVAILABLE => self.lost(Loss::Downloads),
+            StatusCode::SERVICE_UNAVAILABLE => rejections.add(Rejected::Downloads),
             status @ (StatusCode::OK | StatusCode::PARTIAL_CONTENT)
                 if !path.is_empty() && !path.ends_with('/') =>
             {
@@ -181,16 +166,8 @@ impl Observe {
         }
     }
 
-    /// We close a peer's socket, with this code and reason.
-    pub(crate) fn socket_ended(&self, socket: SocketId, code: u16, reason: &str) {
-        let loss = match reason {
-            "reads too slowly" => Loss::SlowReader,
-            "does not answer pings" => Loss::Dead,
-            "silent for too long" => Loss::Silent,
-            _ if code == close_code::AWAY => return,
-            _ => Loss::Frame,
-        };
-        self.lost(loss);
+    /// We close a peer's socket for this reason.
+    pub(crate) fn socket_ended(&self, socket: SocketId, reason: &str) {
         self.events.note(Kind::Closed, None, || format!("the socket {} was closed: {reason}", socket.0));
     }
 

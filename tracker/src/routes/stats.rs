@@ -13,6 +13,7 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::client_name::client_name;
+use crate::frontend::{Rejected, rejections};
 use crate::html;
 use crate::seed::Seeder;
 use crate::state::AppState;
@@ -79,7 +80,7 @@ fn numbers(state: &AppState) -> Value {
         "sockets": stats.sockets,
         "pendingOffers": stats.pending_offers,
         "announces": counters.announces,
-        "announcesRefused": counters.announces_refused,
+        "announcesRefused": counters.announces_refused(),
         "offersRelayed": counters.offers_relayed,
         "offersUnwanted": counters.offers_unwanted,
         "offersExpired": counters.offers_expired,
@@ -98,9 +99,9 @@ fn numbers(state: &AppState) -> Value {
         "stunAnswered": state.stun.answered.get(),
         "stunRefused": state.stun.refused.get(),
         "relayed": state.turn.as_ref().map_or(0, Turn::len),
-        "requestsPaced": traffic.paced.get(),
-        "rejections": traffic.rejections.iter().collect::<BTreeMap<_, _>>(),
-        "malformedRequests": state.malformed(),
+        "requestsPaced": traffic.rejections.get(Rejected::RequestsOfAddress),
+        "rejections": rejections::all(traffic, &counters).collect::<BTreeMap<_, _>>(),
+        "malformedRequests": traffic.rejections.get(Rejected::Malformed),
         "filesSeeded": state.seeder.as_ref().map_or(0, Seeder::seeded),
         "uptimeSeconds": state.clock.now().as_millis() / 1_000,
         "cluster": state.cluster.as_ref().map(|cluster| cluster.status().to_json()),

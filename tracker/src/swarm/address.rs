@@ -247,7 +247,7 @@ impl Swarms {
             match self.join_address(slot, &asker) {
                 Ok(joined) => slot = Some(joined),
                 Err(refusal) => {
-                    self.counters.announces_refused += 1;
+                    self.counters.refused(refusal);
                     return Err(refusal);
                 }
             }

@@ -74,6 +74,24 @@ impl Default for Limits {
     }
 }
 
+impl Refusal {
+    /// How many there are.
+    pub const KINDS: usize = 7;
+
+    /// Which of them it is, from 0 on.
+    pub const fn kind(self) -> usize {
+        match self {
+            Self::Socket(_) => 0,
+            Self::PeerIds(_) => 1,
+            Self::Address(_) => 2,
+            Self::AddressInSwarm(_) => 3,
+            Self::Swarm(_) => 4,
+            Self::Tracker(_) => 5,
+            Self::Addresses(_) => 6,
+        }
+    }
+}
+
 /// Why somebody is not admitted. Each names the bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {

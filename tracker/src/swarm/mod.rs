@@ -285,7 +285,7 @@ impl Swarms {
             match self.join(now, (info_hash, torrent), (peer_id, socket), role, event) {
                 Ok(slot) => Some(slot),
                 Err(refusal) => {
-                    self.counters.announces_refused += 1;
+                    self.counters.refused(refusal);
                     let reason = refusal.to_string();
                     let failure =
                         Failure { action: Some(Action::Announce), info_hash: Some(info_hash), reason };

@@ -8,7 +8,7 @@ use shared::id::{InfoHash, PeerId};
 use shared::tracker::compact;
 
 use super::index::Keys;
-use super::{Counts, Histogram, SocketId, Swarms};
+use super::{Counts, Histogram, Refusal, SocketId, Swarms};
 
 /// Distinct peers that a [`Census`] remembers; beyond it counts one in two, then one in four, and so on.
 const REMEMBERED: usize = 1 << 17;
@@ -27,8 +27,8 @@ const OTHERS: [u8; 8] = *b"others..";
 pub struct Counters {
     /// Announces, refused ones included.
     pub announces: u64,
-    /// Announces beyond a bound.
-    pub announces_refused: u64,
+    /// Announces beyond a bound, in the order of [`Refusal::kind`].
+    pub refusals: [u64; Refusal::KINDS],
     /// Offers delivered to a member.
     pub offers_relayed: u64,
     /// Offers for which there was no member, or beyond a bound.
@@ -50,10 +50,22 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// An announce is beyond a bound.
+    pub(super) const fn refused(&mut self, refusal: Refusal) {
+        self.refusals[refusal.kind()] += 1;
+    }
+
+    /// Announces beyond any bound.
+    pub fn announces_refused(&self) -> u64 {
+        self.refusals.iter().sum()
+    }
+
     /// Adds what another part of the tracker counted.
     pub fn merge(&mut self, other: &Self) {
         self.announces += other.announces;
-        self.announces_refused += other.announces_refused;
+        for (number, more) in self.refusals.iter_mut().zip(other.refusals) {
+            *number += more;
+        }
         self.offers_relayed += other.offers_relayed;
         self.offers_unwanted += other.offers_unwanted;
         self.offers_expired += other.offers_expired;

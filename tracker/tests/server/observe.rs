@@ -116,7 +116,7 @@ async fn metrics_tell_what_happened() {
         (r#"piecemeal_first_peer_seconds_count"#, 1.0),
         (r#"piecemeal_first_peer_seconds_bucket{le="+Inf"}"#, 1.0),
         (r#"piecemeal_offers_pending"#, 0.0),
-        (r#"piecemeal_drops_total{reason="malformed"}"#, 1.0),
+        (r#"piecemeal_rejections_total{reason="malformed"}"#, 1.0),
         (r#"piecemeal_connections{protocol="websocket",tls="no"}"#, 2.0),
         (r#"piecemeal_requests_total{protocol="http/1.1",tls="no"}"#, 2.0),
         (r#"piecemeal_requests_total{protocol="websocket",tls="no"}"#, 2.0),
@@ -145,11 +145,18 @@ async fn refusals_have_reasons() {
     for (name, value) in [
         (r#"piecemeal_announces_total{frontend="websocket",outcome="refused"}"#, 1.0),
         (r#"piecemeal_announces_total{frontend="http",outcome="refused"}"#, 1.0),
-        (r#"piecemeal_refused_announces_total{reason="swarms_of_socket"}"#, 1.0),
-        (r#"piecemeal_refused_announces_total{reason="peers_of_address"}"#, 1.0),
+        (r#"piecemeal_rejections_total{reason="torrents_of_socket"}"#, 1.0),
+        (r#"piecemeal_rejections_total{reason="members_of_address"}"#, 1.0),
     ] {
         assert_eq!(metrics.get(name), Some(&value), "{name}");
     }
+    // Each is counted once, and the same in both places.
+    let rejections = metrics.iter().filter(|(name, _)| name.starts_with("piecemeal_rejections_total"));
+    assert_eq!(rejections.map(|(_, number)| number).sum::<f64>(), 2.0);
+    let stats = &server.stats().await["rejections"];
+    assert_eq!((&stats["torrents_of_socket"], &stats["members_of_address"]), (&json!(1), &json!(1)));
+    let listed = metrics.keys().filter(|name| name.starts_with("piecemeal_rejections_total")).count();
+    assert_eq!(stats.as_object().unwrap().len(), listed);
 }
 
 #[tokio::test]
@@ -192,7 +199,7 @@ async fn without_a_token_nobody_is_here_who_was_led_here_or_passed_on() {
         assert_eq!(response.status(), 200, "{host}");
         assert_eq!(header(response.headers(), "access-control-allow-origin"), "", "for this origin only");
     }
-    assert!(metrics(&server).await[r#"piecemeal_drops_total{reason="not_allowed"}"#] >= 15.0);
+    assert!(metrics(&server).await[r#"piecemeal_rejections_total{reason="not_allowed"}"#] >= 15.0);
 }
 
 #[tokio::test]

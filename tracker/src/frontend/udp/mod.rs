@@ -24,7 +24,6 @@ use self::batch::{Received, Replies};
 use self::connection::Connections;
 use crate::access::Unserved;
 use crate::frontend::{Rejected, Unproven};
-use crate::observe::counts::Loss;
 use crate::state::AppState;
 use crate::stun::is_stun;
 use crate::swarm::address::{Found, Met, Reach};
@@ -117,8 +116,7 @@ impl Server<'_> {
                 return traffic.udp_unproven.add();
             }
             if !state.gate.admit(now, ip) {
-                traffic.rejections.add(Rejected::RequestsOfAddress);
-                return traffic.paced.add();
+                return traffic.rejections.add(Rejected::RequestsOfAddress);
             }
         }
         if let Err(denied) = may(state, ip, &request) {
@@ -127,7 +125,7 @@ impl Server<'_> {
         }
         let family = Family::of(ip);
         if let Err(denied) = state.accounts.admit_udp(&request) {
-            state.observe.lost(Loss::Denied);
+            traffic.rejections.add(Rejected::Account);
             return UdpResponse::Error(denied.to_string()).encode(transaction, family, reply);
         }
         let response = match request {

@@ -20,7 +20,7 @@ use super::pace::Budget;
 use crate::access::Unserved;
 use crate::account::Credential;
 use crate::config::NetLimits;
-use crate::observe::counts::{Frontend, Loss};
+use crate::observe::counts::Frontend;
 use crate::state::AppState;
 use crate::store::Session;
 use crate::swarm::{Reply, SocketId};
@@ -79,13 +79,13 @@ pub(crate) async fn serve(
     let close = match end {
         End::Close { code, reason, rejected } => {
             state.traffic.rejections.add(rejected);
+            state.observe.socket_ended(id, reason);
             Some((code, reason.to_owned()))
         }
         End::Leave => Some((close_code::AWAY, state.drain.goodbye())),
         End::Gone | End::Closed => None,
     };
     if let Some((code, reason)) = close {
-        state.observe.socket_ended(id, code, &reason);
         if code != close_code::AWAY {
             info!(socket = id.0, %remote, code, reason, "closing a peer's socket");
         }
@@ -221,7 +221,7 @@ impl Peer<'_> {
         match Request::parse(text) {
             Ok(mut request) => {
                 if let Some(response) = self.state.accounts.refusal(self.credential, &request) {
-                    self.state.observe.lost(Loss::Denied);
+                    self.state.traffic.rejections.add(Rejected::Account);
                     return self.deliver(vec![Reply { to: self.id, response }]);
                 }
                 if let Err((denied, info_hash)) = self.may(&mut request) {
@@ -259,7 +259,7 @@ impl Peer<'_> {
                 }
                 own
             }
-            Err(_) if self.state.observe.report(self.id, text) => 0,
+            Err(_) if self.state.observe.report(self.id, text, &self.state.traffic.rejections) => 0,
             Err(failure) => self.refuse(failure),
         }
     }
@@ -293,7 +293,7 @@ impl Peer<'_> {
 
     fn refuse(&self, failure: Failure) -> usize {
         debug!(socket = self.id.0, reason = failure.reason, "request refused");
-        self.state.count_malformed();
+        self.state.traffic.rejections.add(Rejected::Malformed);
         self.deliver(vec![Reply { to: self.id, response: Response::Failure(failure) }])
     }
 
@@ -311,7 +311,6 @@ impl Peer<'_> {
                 && !outbox.push_from_stranger(message)
             {
                 // A socket that closed since has no outbox.
-                self.state.observe.lost(Loss::QueueFull);
                 self.state.traffic.rejections.add(Rejected::ForSlowReader);
                 debug!(socket = to.0, "the receiver reads too slowly: an offer or answer was dropped");
             }
