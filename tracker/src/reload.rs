@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::interval;
 use tracing::{info, warn};
 
+use crate::observe::events::Kind;
 use crate::state::AppState;
 
 /// How often files are looked at. A change is in force when it was seen twice.
@@ -39,7 +40,9 @@ pub(crate) async fn keep(state: Arc<AppState>) {
         // Reading waits for the disk.
         let looked = tokio::task::spawn_blocking(move || {
             state.access.look(all);
-            certificates.iter().for_each(|certificates| certificates.look(all));
+            if let Some(text) = certificates.and_then(|certificates| certificates.look(all)) {
+                state.observe.events.note(Kind::Certificate, None, || text);
+            }
         });
         if let Err(error) = looked.await {
             warn!(%error, "files could not be read again");

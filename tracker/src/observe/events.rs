@@ -30,7 +30,6 @@ pub(crate) enum Kind {
     /// A file was fetched over HTTP.
     Download,
     /// The certificate was read anew, or could not be.
-    #[expect(dead_code, reason = "for whoever reads certificates anew")]
     Certificate,
     /// A node of the cluster came or went.
     Node,

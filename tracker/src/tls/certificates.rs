@@ -73,19 +73,25 @@ impl Certificates {
         self.files.is_none()
     }
 
-    /// Reads the files again if they have changed, or in any case. What cannot be used is said, and changes nothing. Waits
-    /// for the disk.
-    pub(crate) fn look(&self, in_any_case: bool) {
-        let Some(Files { certificate, key, watch }) = &self.files else { return };
+    /// Reads the files again if they have changed, or in any case; then what came of it, for people. What cannot be used changes
+    /// nothing. Waits for the disk.
+    pub(crate) fn look(&self, in_any_case: bool) -> Option<String> {
+        let Files { certificate, key, watch } = self.files.as_ref()?;
         if !watch.lock().has_changed(in_any_case) {
-            return;
+            return None;
         }
         match Certificate::read(certificate, key).and_then(shown) {
             Ok(new) => {
                 info!(fingerprint = new.fingerprint, "the certificate was read again");
+                let text = format!("the certificate was read again: its fingerprint is {}", new.fingerprint);
                 *self.shown.write() = new;
+                Some(text)
             }
-            Err(error) => warn!("{error}. The certificate before stays in use"),
+            Err(error) => {
+                warn!("{error}. The certificate before stays in use");
+                // Why is for who reads the log: it names files.
+                Some("the certificate has changed and cannot be used; the one before stays in use".to_owned())
+            }
         }
     }
 }

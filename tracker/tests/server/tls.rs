@@ -189,6 +189,12 @@ async fn a_renewed_certificate_is_shown_and_open_connections_go_on() {
     for port in [address, server.tls_http1_address.unwrap()] {
         drop(tls(port, &["http/1.1"], &others).await);
     }
+    let events = server.get("/api/events", &[]).await;
+    let events: Value = serde_json::from_slice(events.body()).unwrap();
+    let told: Vec<_> = events.as_array().unwrap().iter().filter(|it| it["kind"] == "certificate").collect();
+    assert_eq!(told.len(), 2, "{events}");
+    assert!(told[0]["text"].as_str().unwrap().ends_with("the one before stays in use"), "{events}");
+    assert!(told[1]["text"].as_str().unwrap().ends_with(&shown().await), "{events}");
     open.send(json!({"action": "scrape", "info_hash": id("t")}).to_string().into()).await.unwrap();
     assert!(open.next().await.unwrap().unwrap().is_text());
 }
