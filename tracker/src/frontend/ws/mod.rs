@@ -139,6 +139,8 @@ impl Peer<'_> {
         let now = Instant::now();
         let mut pace = Budget::new(now, self.limits);
         let (mut heard, mut asked, mut read_from) = (now, now, now);
+        // Since this one was.
+        let mut others_read = false;
         let ping = sleep_until(now + self.limits.ping_interval);
         tokio::pin!(ping);
         loop {
@@ -148,16 +150,16 @@ impl Peer<'_> {
             tokio::select! {
                 biased;
                 () = self.state.shutdown.cancelled() => return End::Leave,
-                waiting = self.outbox.take() => match waiting {
-                    Waiting::Overflow => {
-                        return End::SLOW;
+                () = self.outbox.filled() => {
+                    // Others are read from before this peer is written to: what they have for it goes with the same write, and
+                    // whoever has several sockets here is woken once.
+                    if !core::mem::take(&mut others_read) {
+                        yield_now().await;
                     }
-                    Waiting::Messages(messages) => {
-                        if let Err(end) = self.write(messages.into_iter().map(Message::Text)).await {
-                            return end;
-                        }
+                    if let Err(end) = self.empty_outbox().await {
+                        return end;
                     }
-                },
+                }
                 () = sleep_until(read_from), if paused => {}
                 message = self.socket.next(), if !paused => {
                     heard = Instant::now();
@@ -165,8 +167,8 @@ impl Peer<'_> {
                     match self.read(message) {
                         Ok(Some(replied)) => {
                             asked = heard;
-                            // Others are read before this one is written to: whoever has several sockets here is woken once.
                             yield_now().await;
+                            others_read = true;
                             if !self.state.messages.spend(self.state.clock.now(), self.ip, replied) {
                                 self.state.traffic.rejections.add(Rejected::MessagesPaced);
                                 read_from = read_from.max(heard + TOO_MANY_PAUSE);
@@ -316,6 +318,13 @@ impl Peer<'_> {
             }
         }
         own
+    }
+
+    async fn empty_outbox(&mut self) -> Result<(), End> {
+        match self.outbox.take() {
+            Waiting::Overflow => Err(End::SLOW),
+            Waiting::Messages(messages) => self.write(messages.into_iter().map(Message::Text)).await,
+        }
     }
 
     async fn write(&mut self, messages: impl IntoIterator<Item = Message>) -> Result<(), End> {

@@ -35,7 +35,7 @@ struct Queue {
 /// What [`Outbox::take`] found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Waiting {
-    /// Messages to write, at least one.
+    /// Messages to write.
     Messages(VecDeque<Utf8Bytes>),
     /// The owner reads too slowly.
     Overflow,
@@ -88,20 +88,23 @@ impl Outbox {
         .await;
     }
 
-    /// Waits until there is something, and takes all of it. May be dropped while it waits.
-    pub(crate) async fn take(&self) -> Waiting {
+    /// Waits until there is something. May be dropped while it waits.
+    pub(crate) async fn filled(&self) {
         poll_fn(|cx| {
             self.writer.register(cx.waker());
-            let mut queue = self.queue.lock();
-            if queue.overflowed {
-                return Poll::Ready(Waiting::Overflow);
-            }
-            if queue.messages.is_empty() {
-                return Poll::Pending;
-            }
-            Poll::Ready(Waiting::Messages(core::mem::take(&mut *queue).messages))
+            let queue = self.queue.lock();
+            if queue.overflowed || !queue.messages.is_empty() { Poll::Ready(()) } else { Poll::Pending }
         })
-        .await
+        .await;
+    }
+
+    /// Takes all of it.
+    pub(crate) fn take(&self) -> Waiting {
+        let mut queue = self.queue.lock();
+        if queue.overflowed {
+            return Waiting::Overflow;
+        }
+        Waiting::Messages(core::mem::take(&mut *queue).messages)
     }
 }
 
@@ -139,9 +142,11 @@ mod tests {
         let outbox = Outbox::new(3, 100);
         assert!(outbox.push("a".into()));
         assert!(outbox.push("b".into()));
-        assert_eq!(outbox.take().await, Waiting::Messages(["a".into(), "b".into()].into()));
+        outbox.filled().await;
+        assert_eq!(outbox.take(), Waiting::Messages(["a".into(), "b".into()].into()));
+        assert_eq!(outbox.take(), Waiting::Messages(VecDeque::new()));
         assert!(outbox.push("c".into()));
-        assert_eq!(outbox.take().await, Waiting::Messages(["c".into()].into()));
+        assert_eq!(outbox.take(), Waiting::Messages(["c".into()].into()));
     }
 
     #[tokio::test]
@@ -152,7 +157,7 @@ mod tests {
             assert!(!outbox.push_from_stranger("c".into()));
             assert!(outbox.push("d".into()), "its own replies have room");
             let expected = ["a".into(), "b".into(), "d".into()];
-            assert_eq!(outbox.take().await, Waiting::Messages(expected.into()));
+            assert_eq!(outbox.take(), Waiting::Messages(expected.into()));
         }
     }
 
@@ -163,7 +168,8 @@ mod tests {
             assert!(outbox.push("b".into()));
             assert!(!outbox.push("c".into()));
             assert!(!outbox.push("d".into()));
-            assert_eq!(outbox.take().await, Waiting::Overflow);
+            outbox.filled().await;
+            assert_eq!(outbox.take(), Waiting::Overflow);
             assert!(outbox.queue.lock().messages.is_empty());
         }
     }
