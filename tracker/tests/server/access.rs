@@ -95,6 +95,35 @@ async fn a_list_that_changes_is_in_force_without_a_restart() {
     assert!(peer.announce("one", json!(1), "", &[]).await["failure reason"].is_string());
 }
 
+/// Who is in a swarm when its torrent is denied stays a member until its time is over.
+#[tokio::test]
+async fn a_scrape_of_all_leaves_out_what_is_denied_since() {
+    let directory = tempfile::tempdir().unwrap();
+    let deny_list = list(directory.path(), "deny", &[]);
+    let server = with(AccessArgs { deny_list, ..AccessArgs::default() }).await;
+    let mut peer = server.peer("a").await;
+    peer.announce("one", json!(1), "started", &[]).await;
+    peer.announce("two", json!(1), "started", &[]).await;
+    let mut scraped = async || {
+        peer.send(json!({"action": "scrape"})).await;
+        let reply = peer.next().await;
+        let over_http = server.get("/scrape", &[]).await;
+        (reply["files"].as_object().unwrap().len(), parse_scrape_reply(over_http.body()).unwrap().len())
+    };
+    assert_eq!(scraped().await, (2, 2));
+    list(directory.path(), "deny", &[hash("one").to_string()]);
+    let denied = async {
+        loop {
+            match scraped().await {
+                (1, 1) => return,
+                counts => assert!(counts.0 == 2 || counts.1 == 1, "{counts:?}"),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(crate::support::PATIENCE, denied).await.expect("it is still told of");
+}
+
 #[tokio::test]
 async fn an_address_that_is_denied_is_told_so() {
     let directory = tempfile::tempdir().unwrap();

@@ -88,6 +88,28 @@ async fn it_ends_in_order_when_asked_to() {
     }
 }
 
+/// However plain the requests are that it passes on.
+#[test]
+fn a_proxy_that_nobody_named_is_told_of_once() {
+    use std::io::Write as _;
+    let tracker = Tracker::start(&["--listen", "127.0.0.1:0", "--no-tls"], "page and tracker");
+    let port = tracker.port("page and tracker");
+    let (hash, name) = (crate::support::id("t"), crate::support::id("a"));
+    let target = format!("/announce?info_hash={hash}&peer_id={name}&port=1&left=1");
+    for forwarded in ["", "x-forwarded-for: 203.0.113.7\r\n", "x-forwarded-for: 203.0.113.8\r\n"] {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let head =
+            format!("GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{forwarded}\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        assert!(reply.contains("10:incompletei1e"), "{reply}");
+    }
+    tracker.signal("-TERM");
+    let (_, log) = tracker.ended();
+    assert_eq!(log.matches("start with --trusted-proxies 127.0.0.1").count(), 1, "{log}");
+}
+
 #[test]
 fn it_goes_on_when_nobody_reads_what_it_says() {
     let mut tracker = Tracker::start(&["--listen", "127.0.0.1:0", "--no-tls"], "page and tracker");

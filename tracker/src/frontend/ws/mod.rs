@@ -246,6 +246,7 @@ impl Peer<'_> {
                 let answers =
                     if let Request::Answer(answer) = &request { Some(answer.to_peer_id) } else { None };
                 self.session.handle(now, request, &mut replies);
+                self.leave_out_unserved(&mut replies);
                 if let Some(cluster) = &self.state.cluster {
                     replies.retain(|reply| !cluster.forwards(self.id, answers, reply));
                 }
@@ -290,6 +291,15 @@ impl Peer<'_> {
                 Ok(())
             }
             Request::Answer(_) => Ok(()),
+        }
+    }
+
+    /// A scrape of all does not say which torrents are not served.
+    fn leave_out_unserved(&self, replies: &mut [Reply<'_>]) {
+        for reply in replies {
+            if let Response::Scraped { files, .. } = &mut reply.response {
+                files.retain(|(hash, _)| self.state.access.torrent(hash).is_ok());
+            }
         }
     }
 
