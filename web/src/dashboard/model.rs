@@ -126,6 +126,8 @@ pub struct Swarm {
     pub seeds: u64,
     /// Others.
     pub leeches: u64,
+    /// Those of the others that want no more.
+    pub partial_seeds: u64,
     /// Some of them, if there are many.
     pub peers: Vec<Peer>,
     /// What is on its way between them.

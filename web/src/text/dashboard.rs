@@ -115,10 +115,13 @@ pub fn moved(bytes: &str, reporting: u64) -> String {
     [bytes, " so far \u{b7} ", &reporting.to_string(), who].concat()
 }
 
-/// Peers of a swarm.
-pub fn members(seeds: u64, leeches: u64, shown: usize) -> String {
+/// Peers of a swarm; of those without everything, so many want no more.
+pub fn members(seeds: u64, leeches: u64, partial_seeds: u64, shown: usize) -> String {
     let all = seeds + leeches;
-    let start = [&seeds.to_string(), " with everything, ", &leeches.to_string(), " without"].concat();
+    let mut start = [&seeds.to_string(), " with everything, ", &leeches.to_string(), " without"].concat();
+    if partial_seeds > 0 {
+        start += &[" (", &partial_seeds.to_string(), " of them want no more)"].concat();
+    }
     if all > shown as u64 { [&start, " \u{b7} ", &shown.to_string(), " shown"].concat() } else { start }
 }
 

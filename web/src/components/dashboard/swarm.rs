@@ -24,7 +24,8 @@ pub fn SwarmSection(dashboard: Dashboard) -> impl IntoView {
     };
     let picture = move || swarm.get().map(|swarm| view! { <Picture swarm highlight/> });
     let words = move || {
-        swarm.with(|swarm| swarm.as_ref().map(|one| text::members(one.seeds, one.leeches, one.peers.len())))
+        let words = |one: &Swarm| text::members(one.seeds, one.leeches, one.partial_seeds, one.peers.len());
+        swarm.with(|swarm| swarm.as_ref().map(words))
     };
     view! {
         <section class="panel swarm" aria-labelledby="swarm-title" data-testid="swarm">
