@@ -57,6 +57,17 @@ pub(crate) fn cluster(workspace: &Workspace, flavour: Flavour) -> Result<PathBuf
     program(workspace, flavour, "load", "cluster", "the first time 1 to 3 minutes on two cores, then seconds")
 }
 
+/// Compiles the load tester that reads all offers, and returns its executable.
+pub(crate) fn exchange(workspace: &Workspace) -> Result<PathBuf> {
+    program(
+        workspace,
+        Flavour::Release,
+        "load",
+        "exchange",
+        "the first time 1 to 3 minutes on two cores, then seconds",
+    )
+}
+
 fn program(
     workspace: &Workspace,
     flavour: Flavour,

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_with_config};
 
 /// How long anything may take.
@@ -139,9 +139,18 @@ impl Peer {
     ///
     /// If the connection ends.
     pub async fn heard(&mut self) -> Result<Value> {
+        Ok(serde_json::from_str(&self.heard_text().await?)?)
+    }
+
+    /// The same as it came. May be dropped while it waits.
+    ///
+    /// # Errors
+    ///
+    /// If the connection ends.
+    pub async fn heard_text(&mut self) -> Result<Utf8Bytes> {
         loop {
             match self.socket.next().await {
-                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text)?),
+                Some(Ok(Message::Text(text))) => return Ok(text),
                 Some(Ok(Message::Close(frame))) => bail!("closed: {frame:?}"),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error.into()),

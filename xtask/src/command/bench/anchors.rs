@@ -57,14 +57,21 @@ impl Anchors {
         found.ok()
     }
 
-    /// A certificate for the load testers, which accept any; the server's key is in the form that all of them read (PKCS #8).
+    /// A certificate for the load testers: ours wants it to name where it connects to, the others accept any. The server's key is in the form that all of them read (PKCS #8).
     pub(super) fn certificate(&self) -> Result<Certificate> {
-        let certificate = Certificate { chain: self.0.join("certificate.pem"), key: self.0.join("key.pem") };
+        let certificate =
+            Certificate { chain: self.0.join("localhost.pem"), key: self.0.join("localhost.key.pem") };
         if !certificate.chain.is_file() || !certificate.key.is_file() {
             let mut openssl = Command::new("openssl");
             openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]);
-            openssl.args(["-days", "3650", "-subj", "/CN=example.com", "-keyout"]).arg(&certificate.key);
-            openssl.arg("-out").arg(&certificate.chain);
+            openssl.args(["-days", "3650", "-subj", "/CN=localhost"]);
+            openssl.args([
+                "-addext",
+                "subjectAltName=DNS:localhost",
+                "-addext",
+                "basicConstraints=critical,CA:FALSE",
+            ]);
+            openssl.arg("-keyout").arg(&certificate.key).arg("-out").arg(&certificate.chain);
             shell::run(&mut openssl, "openssl: a certificate for the load testers")?;
         }
         Ok(certificate)

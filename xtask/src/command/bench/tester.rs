@@ -7,6 +7,8 @@ pub(super) enum Load {
     Announces,
     /// The same with ten offers each.
     Offers,
+    /// The same with peers that read everything, and answer some of it.
+    Exchange,
     /// Announces over HTTP, connections kept.
     Http,
     /// Announces and connects over UDP.
@@ -14,12 +16,13 @@ pub(super) enum Load {
 }
 
 impl Load {
-    pub(super) const ALL: [Self; 4] = [Self::Announces, Self::Offers, Self::Http, Self::Udp];
+    pub(super) const ALL: [Self; 5] = [Self::Announces, Self::Offers, Self::Exchange, Self::Http, Self::Udp];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Announces => "WebSocket over TLS, announces only",
             Self::Offers => "WebSocket over TLS, 10 offers per announce",
+            Self::Exchange => "WebSocket over TLS, 10 offers per announce, all read",
             Self::Http => "HTTP, keep-alive",
             Self::Udp => "UDP",
         }
@@ -30,6 +33,7 @@ impl Load {
         match self {
             Self::Announces => "ws",
             Self::Offers => "ws-offers",
+            Self::Exchange => "ws-exchange",
             Self::Http => "http",
             Self::Udp => "udp",
         }
@@ -38,18 +42,25 @@ impl Load {
     /// The anchor's server for it.
     pub(super) const fn anchor(self) -> &'static str {
         match self {
-            Self::Announces | Self::Offers => "aquatic_ws",
+            Self::Announces | Self::Offers | Self::Exchange => "aquatic_ws",
             Self::Http => "aquatic_http",
             Self::Udp => "aquatic_udp",
         }
     }
 
-    pub(super) const fn tester(self) -> &'static str {
+    /// The anchor's tester for it; `None` where it is ours.
+    pub(super) const fn tester(self) -> Option<&'static str> {
         match self {
-            Self::Announces | Self::Offers => "aquatic_ws_load_test",
-            Self::Http => "aquatic_http_load_test",
-            Self::Udp => "aquatic_udp_load_test",
+            Self::Announces | Self::Offers => Some("aquatic_ws_load_test"),
+            Self::Exchange => None,
+            Self::Http => Some("aquatic_http_load_test"),
+            Self::Udp => Some("aquatic_udp_load_test"),
         }
+    }
+
+    /// Whether it is over TLS.
+    pub(super) const fn is_tls(self) -> bool {
+        matches!(self, Self::Announces | Self::Offers | Self::Exchange)
     }
 
     /// The tester's configuration: one worker, a hundred connections, ten thousand torrents.
@@ -64,7 +75,7 @@ impl Load {
         };
         match self {
             Self::Announces => of_ws(0),
-            Self::Offers => of_ws(10),
+            Self::Offers | Self::Exchange => of_ws(10),
             Self::Http => format!(
                 "server_address = \"127.0.0.1:{port}\"\nnum_workers = 1\nnum_connections = 100\n{connections}\n\
                  duration = {seconds}\nkeep_alive = true\nenable_tls = false\n[torrents]\nnumber_of_torrents = 10000\n\
@@ -81,7 +92,7 @@ impl Load {
     /// The anchor's configuration: one worker of each kind.
     pub(super) fn anchor_configuration(self, port: u16, (chain, key): (&str, &str)) -> String {
         match self {
-            Self::Announces | Self::Offers => format!(
+            Self::Announces | Self::Offers | Self::Exchange => format!(
                 "socket_workers = 1\nswarm_workers = 1\n[network]\naddress = \"127.0.0.1:{port}\"\nenable_tls = true\n\
                  tls_certificate_path = \"{chain}\"\ntls_private_key_path = \"{key}\"\n"
             ),
@@ -105,6 +116,8 @@ pub(super) struct Told {
     pub(super) errors: f64,
     /// Peers in a response to an announce, where it says so.
     pub(super) peers: Option<f64>,
+    /// Offers that were made, where it says so.
+    pub(super) made: Option<f64>,
 }
 
 impl Told {
@@ -125,6 +138,7 @@ impl Told {
             connects: number("Connect responses:").unwrap_or_default(),
             errors: number("Error responses:").unwrap_or_default(),
             peers: number("Peers per announce response:"),
+            made: number("Offers made:"),
         })
     }
 }
@@ -143,6 +157,9 @@ mod tests {
             (told.responses, told.announces, told.offers, told.peers),
             (23.75, 20.25, 3.5, Some(27.9))
         );
+        let ours = "  - Offer responses: 95.00\nOffers made: 100.00\nAverage responses per second: 120.00\n";
+        let told = Told::read(ours).unwrap();
+        assert_eq!((told.responses, told.offers, told.made), (120.0, 95.0, Some(100.0)));
         assert_eq!(Told::read("Max connections reached\n"), None);
     }
 }

@@ -66,7 +66,7 @@ pub(crate) struct Options {
     /// Seconds of each measurement
     #[arg(long, default_value_t = 14)]
     seconds: u32,
-    /// Only these loads: ws, ws-offers, http, udp
+    /// Only these loads: ws, ws-offers, ws-exchange, http, udp
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Cores of the server, as taskset takes them
@@ -137,6 +137,8 @@ struct Bench<'a> {
     options: &'a Options,
     anchors: Anchors,
     ours: PathBuf,
+    /// The tester that is ours.
+    exchange: PathBuf,
     directory: PathBuf,
 }
 
@@ -144,7 +146,8 @@ impl<'a> Bench<'a> {
     fn new(workspace: &Workspace, options: &'a Options, ours: PathBuf) -> Result<Self> {
         let directory = workspace.target.join("bench-tracker");
         fs::create_dir_all(&directory)?;
-        Ok(Self { options, anchors: Anchors::find()?, ours, directory })
+        let exchange = build::exchange(workspace)?;
+        Ok(Self { options, anchors: Anchors::find()?, ours, exchange, directory })
     }
 
     fn measure(&self, load: Load, anchor: Option<&Path>, round: u32, port: u16) -> Result<Measured> {
@@ -164,8 +167,16 @@ impl<'a> Bench<'a> {
         let mut server = Pinned::start(&self.options.server_cores, &command, &file("server.log"))?;
         server.until_listening((load != Load::Udp).then_some(port))?;
         fs::write(file("load.toml"), load.configuration(port, self.options.seconds))?;
-        let tester = self.anchors.program(load.tester())?;
-        let command = [text(&tester), "-c".to_owned(), text(&file("load.toml"))];
+        let command = match load.tester() {
+            Some(tester) => {
+                vec![text(&self.anchors.program(tester)?), "-c".to_owned(), text(&file("load.toml"))]
+            }
+            None => {
+                let (server, seconds) = (format!("127.0.0.1:{port}"), self.options.seconds.to_string());
+                let (chain, _) = certificate.paths();
+                vec![text(&self.exchange), server, text(chain), "--seconds".to_owned(), seconds]
+            }
+        };
         let mut tester = Pinned::start(&self.options.tester_cores, &command, &file("load.log"))?;
         let (processor, resident) = watch(&server, &mut tester, self.options.seconds)?;
         let told = Told::read(&fs::read_to_string(file("load.log"))?).with_context(|| {
@@ -178,10 +189,9 @@ impl<'a> Bench<'a> {
     fn our_command(&self, load: Load, port: u16, (chain, key): (&Path, &Path)) -> Vec<String> {
         let text = |path: &Path| path.display().to_string();
         let at = |port: u16| format!("127.0.0.1:{port}");
-        let tls = matches!(load, Load::Announces | Load::Offers);
-        let clear = if tls { port + 1 } else { port };
+        let clear = if load.is_tls() { port + 1 } else { port };
         let mut command = vec![text(&self.ours), "--listen".to_owned(), at(clear)];
-        if tls {
+        if load.is_tls() {
             let more = ["--listen-tls", &at(port), "--cert", &text(chain), "--key", &text(key)];
             command.extend(more.map(str::to_owned));
         } else {
@@ -214,9 +224,10 @@ fn watch(server: &Pinned, tester: &mut Pinned, seconds: u32) -> Result<(f64, u64
 fn line(measured: &Measured) -> String {
     let Measured { load, server, round, per_core_second, processor, resident, told } = measured;
     let peers = told.peers.map_or_else(String::new, |peers| format!(", {peers:.1} peers each"));
+    let made = told.made.map_or_else(String::new, |made| format!(" of {:.1} k", made / 1e3));
     format!(
         "{load} {server} {round}: {:.1} k responses a core-second ({:.1} k/s at {:.0} % of a core, {} MB); announces {:.1} k{peers}, \
-         offers {:.1} k, answers {:.1} k, connects {:.1} k, errors {:.0}",
+         offers {:.1} k{made}, answers {:.1} k, connects {:.1} k, errors {:.0}",
         per_core_second / 1e3,
         told.responses / 1e3,
         processor * 100.0,
