@@ -82,7 +82,7 @@ pub struct ConnectionLimits {
     #[arg(long, value_name = "BYTES", default_value = "128KiB", value_parser = bytes, env = "PIECEMEAL_MESSAGE_BYTES")]
     pub message_bytes: usize,
 
-    /// Buffer for reading of each WebSocket; longer messages grow it for a while. Most of the memory of an idle socket.
+    /// Buffer for reading of each WebSocket, half of it over TLS; longer messages grow it for a while.
     #[arg(long, value_name = "BYTES", default_value = "1KiB", value_parser = bytes, env = "PIECEMEAL_READ_BUFFER_BYTES")]
     pub read_buffer_bytes: usize,
 

@@ -54,7 +54,7 @@ impl End {
 
 /// Serves one peer until either side has enough.
 pub(crate) async fn serve(
-    socket: WebSocket,
+    socket: Box<WebSocket>,
     remote: SocketAddr,
     credential: Credential,
     state: Arc<AppState>,
@@ -124,7 +124,7 @@ struct Peer<'a> {
     id: SocketId,
     ip: IpAddr,
     session: Session<'a>,
-    socket: WebSocket,
+    socket: Box<WebSocket>,
     /// For whom it asks.
     credential: Credential,
     outbox: Arc<Outbox>,
@@ -160,7 +160,7 @@ impl Peer<'_> {
                         return end;
                     }
                 }
-                () = sleep_until(read_from), if paused => {}
+                () = pause(read_from), if paused => {}
                 message = self.socket.next(), if !paused => {
                     heard = Instant::now();
                     read_from = pace.spend(heard, length(&message), &self.state.traffic.rejections);
@@ -191,7 +191,7 @@ impl Peer<'_> {
                     if now - asked >= self.limits.silent_timeout {
                         return End::close(close_code::AWAY, "silent for too long", Rejected::Silent);
                     }
-                    if let Err(end) = self.write([Message::Ping(Default::default())]).await {
+                    if let Err(end) = Box::pin(self.write([Message::Ping(Default::default())])).await {
                         return end;
                     }
                     ping.as_mut().reset(now + self.limits.ping_interval);
@@ -333,7 +333,10 @@ impl Peer<'_> {
     async fn empty_outbox(&mut self) -> Result<(), End> {
         match self.outbox.take() {
             Waiting::Overflow => Err(End::SLOW),
-            Waiting::Messages(messages) => self.write(messages.into_iter().map(Message::Text)).await,
+            Waiting::Messages(messages) => {
+                // Boxed, since an idle peer's task would keep room for it: a third of a kilobyte.
+                Box::pin(self.write(messages.into_iter().map(Message::Text))).await
+            }
         }
     }
 
@@ -360,6 +363,11 @@ impl Peer<'_> {
             () = self.state.shutdown.cancelled() => Err(End::Leave),
         }
     }
+}
+
+/// Boxed, since it is seldom needed, and each task would keep room for it.
+async fn pause(until: Instant) {
+    Box::pin(sleep_until(until)).await;
 }
 
 /// Whether a write failed because the peer did not read.
