@@ -129,6 +129,11 @@ impl Store {
         self.parts.iter().for_each(|part| part.lock().record_changes());
     }
 
+    /// Does so no more: nobody will ask.
+    pub(crate) fn forget_changes(&self) {
+        self.parts.iter().for_each(|part| part.lock().forget_changes());
+    }
+
     /// What changed since it was asked the last time, and whether something of it was dropped.
     pub(crate) fn take_changes(&self) -> (Vec<Change>, bool) {
         let (mut changes, mut lost) = (Vec::new(), false);

@@ -175,6 +175,7 @@ pub(crate) async fn serve(state: Arc<AppState>) {
     let Some(forwards) = cluster.waiting.lock().take() else { return };
     let mut seed = [0; 32];
     if aws_lc_rs::default_provider().secure_random.fill(&mut seed).is_err() {
+        state.swarms.forget_changes();
         return warn!("no part in the cluster: the system gives no random numbers");
     }
     let mut rng = Rng::from_seed(seed).fork("cluster");
@@ -183,7 +184,10 @@ pub(crate) async fn serve(state: Arc<AppState>) {
     rng.fill(&mut secret);
     let (link, arrivals) = match Link::new(&cluster.config, own) {
         Ok(link) => link,
-        Err(error) => return warn!(%error, "no part in the cluster"),
+        Err(error) => {
+            state.swarms.forget_changes();
+            return warn!(%error, "no part in the cluster");
+        }
     };
     let (outgoing, meter) = (link.outgoing(), link.meter());
     let tasks = [tokio::spawn(link.clone().listen()), tokio::spawn(link.publish(secret))];

@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The waits between two attempts to connect.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(3);
+const RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// What comes from Redis.
 #[derive(Debug)]

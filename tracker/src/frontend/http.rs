@@ -114,6 +114,7 @@ pub(super) fn scraped(
         return Err(TooMany);
     }
     if let Err(denied) = state.accounts.may(credential, Wish::Scrape) {
+        state.traffic.rejections.add(Rejected::Account);
         return Ok(refused(denied));
     }
     match parse_scrape(query) {

@@ -156,11 +156,12 @@ pub(crate) fn all(traffic: &Traffic, swarms: &Counters) -> impl Iterator<Item = 
     traffic.rejections.iter().chain(REFUSALS.into_iter().zip(swarms.refusals)).chain(datagrams)
 }
 
-/// How many of all were turned away, dropped or closed for it, and did not just wait.
+/// How many of all were turned away, dropped or closed for it. Who just waited is left out, and whose connection id over UDP was
+/// too old: a client that was quiet for two minutes asks for another.
 pub(crate) fn errors(traffic: &Traffic, swarms: &Counters) -> u64 {
     let waited = [Rejected::MessagesPaced, Rejected::BytesPaced].map(|reason| traffic.rejections.get(reason));
     let all: u64 = all(traffic, swarms).map(|(_, number)| number).sum();
-    all.saturating_sub(waited.iter().sum())
+    all.saturating_sub(waited.iter().sum::<u64>() + traffic.udp_unproven.get())
 }
 
 #[cfg(test)]

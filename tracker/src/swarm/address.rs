@@ -478,14 +478,14 @@ fn pick<const N: usize>(
     let (mut known, mut nearby) = (before, 0);
     if let Some(near) = near {
         let most = neighbours::most(rng, wanted);
-        near.pick(rng, seed, most, 1, |entry| {
+        near.pick(rng, seed, most, 1 + before, |entry| {
             let told = tell(entry, before);
             nearby += usize::from(told);
             told
         });
         known += nearby;
     }
-    peers.pick(rng, seed, wanted - nearby, 1 + nearby, |entry| tell(entry, known));
+    peers.pick(rng, seed, wanted - nearby, 1 + known, |entry| tell(entry, known));
 }
 
 #[cfg(test)]

@@ -36,6 +36,11 @@ impl Swarms {
         self.log.wanted = true;
     }
 
+    /// Does so no more, and forgets what it remembers.
+    pub fn forget_changes(&mut self) {
+        self.log = Default::default();
+    }
+
     /// Appends what changed since it was asked the last time. Returns whether something of it was dropped, for lack of room.
     pub fn take_changes(&mut self, changes: &mut Vec<Change>) -> bool {
         self.log.take(changes)

@@ -40,6 +40,9 @@ pub(super) fn network(ip: IpAddr, ipv6_prefix: u8) -> IpAddr {
     }
 }
 
+/// Room for so many lists is kept.
+const SHRUNK: usize = 64;
+
 /// Which members: of this swarm in this network.
 type Of = (TorrentSlot, IpAddr);
 
@@ -93,9 +96,20 @@ impl<M: Default> Groups<M> {
         self.index.remove(keys.hash(of), |found| found == slot);
         self.groups[slot as usize] = None;
         self.free.push(slot);
-        if self.free.len() == self.groups.len() {
-            // Gives back what a peak has taken.
-            *self = Self::default();
+        let left = self.groups.len() - self.free.len();
+        if left == 0 || (self.groups.len() > SHRUNK && left <= self.groups.len() / 4) {
+            self.shrink(keys);
+        }
+    }
+
+    /// Gives back what a peak has taken: those that are left move together. Costs what was there, after as much went.
+    fn shrink(&mut self, keys: &Keys) {
+        let left: Vec<_> = self.groups.drain(..).flatten().map(Some).collect();
+        *self = Self { groups: left, free: Vec::new(), index: Index::default() };
+        for (slot, group) in self.groups.iter().enumerate() {
+            let Some((of, _)) = group else { continue };
+            let hash_of = |slot: u32| self.groups[slot as usize].as_ref().map_or(0, |(of, _)| keys.hash(of));
+            self.index.insert(keys.hash(of), slot as u32, hash_of);
         }
     }
 }

@@ -240,6 +240,20 @@ impl Model {
     }
 }
 
+#[test]
+fn what_a_peak_of_networks_took_is_given_back() {
+    let (keys, mut groups) = (Keys::new(&mut Rng::from_seed([1; 32])), Groups::<Vec<u32>>::default());
+    let of = |number: u32| (number % 3, IpAddr::from(number.to_be_bytes()));
+    (0..10_000).for_each(|number| groups.get_or_insert(&keys, of(number)).push(number));
+    (0..10_000).filter(|number| number % 100 != 7).for_each(|number| groups.remove(&keys, &of(number)));
+    assert!(groups.groups.capacity() < 1_000 && groups.free.capacity() < 1_000, "{}", groups.groups.len());
+    let left = kept(&keys, &groups, Clone::clone);
+    assert_eq!(
+        left,
+        (0..10_000).filter(|number| number % 100 == 7).map(|number| (of(number), vec![number])).collect()
+    );
+}
+
 proptest! {
     /// Against a model that searches all members: whoever announces is introduced to neighbours before all others, to as many as it wants
     /// and as there are, to nobody twice, and as a seed to no seed.

@@ -4,21 +4,79 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use shared::tracker::udp::DATAGRAM_MAX;
 use tokio::net::UdpSocket;
+use tokio::time::timeout;
 use tracing::debug;
-
-#[cfg(target_os = "linux")]
-use self::many as calls;
-#[cfg(not(target_os = "linux"))]
-use self::single as calls;
 
 /// Datagrams that are answered before others have their turn.
 pub(super) const BATCH: usize = 64;
 
-/// Datagrams that came together.
-pub(super) struct Received {
+/// How long replies may wait for room; then they are lost, as any datagram may be.
+const SEND_WITHIN: Duration = Duration::from_millis(100);
+
+/// Datagrams that came together, and their replies.
+#[derive(Default)]
+pub(super) struct Batch {
+    received: Received,
+    replies: Replies,
+}
+
+/// What a batch came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Passed {
+    /// Bytes of datagrams that came.
+    pub(super) received: usize,
+    /// Bytes of replies.
+    pub(super) replied: usize,
+}
+
+impl Batch {
+    /// Takes what the system holds, at most [`BATCH`] datagrams, and has `answer` append the reply to each, if there is one. Sends
+    /// what there is room for.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if nothing was received. [`io::ErrorKind::WouldBlock`] if there is nothing.
+    pub(super) fn answer(
+        &mut self,
+        socket: &UdpSocket,
+        answer: impl FnMut(&[u8], SocketAddr, &mut Vec<u8>),
+    ) -> io::Result<Passed> {
+        calls::answer(socket, self, answer)
+    }
+
+    /// Sends the replies for which there was no room, and forgets all. Returns how many of them were lost: those that the system
+    /// refused, and those for which there was no room for a tenth of a second.
+    pub(super) async fn finish(&mut self, socket: &UdpSocket) -> u64 {
+        let replies = &mut self.replies;
+        while !replies.send(|bytes, from, heads| single::send(socket, bytes, from, heads)) {
+            if !matches!(timeout(SEND_WITHIN, socket.writable()).await, Ok(Ok(()))) {
+                replies.lost += (replies.heads.len() - replies.sent) as u64;
+                break;
+            }
+        }
+        let lost = replies.lost;
+        (replies.sent, replies.lost) = (0, 0);
+        replies.bytes.clear();
+        replies.heads.clear();
+        lost
+    }
+
+    /// Has `answer` append its reply to each datagram.
+    fn reply(&mut self, mut answer: impl FnMut(&[u8], SocketAddr, &mut Vec<u8>)) -> Passed {
+        let mut passed = Passed::default();
+        for (datagram, remote) in self.received.iter() {
+            passed.received += datagram.len();
+            passed.replied += self.replies.push(remote, |reply| answer(datagram, remote, reply));
+        }
+        passed
+    }
+}
+
+struct Received {
     /// A datagram each. The bytes after the first [`DATAGRAM_MAX`] are cut off.
     buffers: Vec<[u8; DATAGRAM_MAX]>,
     /// Length and sender, in the order they came.
@@ -32,35 +90,28 @@ impl Default for Received {
 }
 
 impl Received {
-    /// Takes what the system holds, at most [`BATCH`] datagrams, in place of those from before.
-    ///
-    /// # Errors
-    ///
-    /// The system's. [`io::ErrorKind::WouldBlock`] if there is none.
-    pub(super) fn fill(&mut self, socket: &UdpSocket) -> io::Result<()> {
-        self.heads.clear();
-        calls::receive(socket, &mut self.buffers, &mut self.heads)
-    }
-
     /// Each with its sender.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], SocketAddr)> {
+    fn iter(&self) -> impl Iterator<Item = (&[u8], SocketAddr)> {
         let heads = self.heads.iter();
         heads.zip(&self.buffers).map(|((length, sender), buffer)| (&buffer[..*length], *sender))
     }
 }
 
-/// Datagrams that go together.
 #[derive(Default)]
-pub(super) struct Replies {
+struct Replies {
     /// One after the other.
     bytes: Vec<u8>,
     /// Where each ends, and to whom it goes.
     heads: Vec<(usize, SocketAddr)>,
+    /// So many are done with.
+    sent: usize,
+    /// So many of these were refused.
+    lost: u64,
 }
 
 impl Replies {
     /// Appends what `write` writes; no datagram if that is nothing. Returns its length.
-    pub(super) fn push(&mut self, receiver: SocketAddr, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+    fn push(&mut self, receiver: SocketAddr, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         let before = self.bytes.len();
         write(&mut self.bytes);
         let length = self.bytes.len() - before;
@@ -70,28 +121,25 @@ impl Replies {
         length
     }
 
-    /// Sends all, and waits while the system has no room. What it refuses is lost, as any datagram may be: returns how many.
-    pub(super) async fn send(&mut self, socket: &UdpSocket) -> u64 {
-        let (mut sent, mut lost) = (0, 0);
-        while sent < self.heads.len() {
-            let from = sent.checked_sub(1).map_or(0, |last| self.heads[last].0);
-            match calls::send(socket, &self.bytes, from, &self.heads[sent..]) {
-                Ok(count) => sent += count.max(1),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if socket.writable().await.is_err() {
-                        lost += (self.heads.len() - sent) as u64;
-                        break;
-                    }
-                }
+    /// Sends on with `call`, which takes the bytes of all, where the first to be sent begins, and the heads of those to be sent, and
+    /// returns how many it sent. `false` if there is no room for more.
+    fn send(
+        &mut self,
+        mut call: impl FnMut(&[u8], usize, &[(usize, SocketAddr)]) -> io::Result<usize>,
+    ) -> bool {
+        while let Some((_, receiver)) = self.heads.get(self.sent) {
+            let from = self.sent.checked_sub(1).map_or(0, |last| self.heads[last].0);
+            match call(&self.bytes, from, &self.heads[self.sent..]) {
+                Ok(count) => self.sent += count.max(1),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(error) => {
-                    debug!(remote = %self.heads[sent].1, %error, "a reply was lost");
-                    (sent, lost) = (sent + 1, lost + 1);
+                    debug!(remote = %receiver, %error, "a reply was lost");
+                    self.sent += 1;
+                    self.lost += 1;
                 }
             }
         }
-        self.bytes.clear();
-        self.heads.clear();
-        lost
+        true
     }
 }
 
@@ -104,45 +152,62 @@ fn each<'a>(
     heads.iter().scan(from, move |from, (end, _)| Some(&bytes[core::mem::replace(from, *end)..*end]))
 }
 
+#[cfg(not(target_os = "linux"))]
+use self::single as calls;
 #[cfg(target_os = "linux")]
-mod many {
+use self::together as calls;
+
+#[cfg(target_os = "linux")]
+mod together {
     use std::io::{self, IoSlice, IoSliceMut};
     use std::net::{Ipv4Addr, SocketAddr};
     use std::os::fd::AsRawFd as _;
 
     use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
-    use shared::tracker::udp::DATAGRAM_MAX;
     use tokio::io::Interest;
     use tokio::net::UdpSocket;
 
-    use super::each;
+    use super::{BATCH, Batch, Passed, Received, each};
 
-    pub(super) fn receive(
+    type Headers = MultiHeaders<SockaddrStorage>;
+
+    pub(super) fn answer(
         socket: &UdpSocket,
-        buffers: &mut [[u8; DATAGRAM_MAX]],
-        heads: &mut Vec<(usize, SocketAddr)>,
-    ) -> io::Result<()> {
-        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(buffers.len(), None);
-        let mut slices: Vec<_> = buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
-        let received = socket.try_io(Interest::READABLE, || {
-            Ok(recvmmsg(socket.as_raw_fd(), &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None)?)
+        batch: &mut Batch,
+        answer: impl FnMut(&[u8], SocketAddr, &mut Vec<u8>),
+    ) -> io::Result<Passed> {
+        let mut headers = Headers::preallocate(BATCH, None);
+        receive(socket, &mut headers, &mut batch.received)?;
+        let passed = batch.reply(answer);
+        batch.replies.send(|bytes, from, heads| send(socket, &mut headers, bytes, from, heads));
+        Ok(passed)
+    }
+
+    fn receive(socket: &UdpSocket, headers: &mut Headers, received: &mut Received) -> io::Result<()> {
+        received.heads.clear();
+        let mut slices: Vec<_> =
+            received.buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
+        let messages = socket.try_io(Interest::READABLE, || {
+            Ok(recvmmsg(socket.as_raw_fd(), headers, &mut slices, MsgFlags::MSG_DONTWAIT, None)?)
         })?;
-        heads.extend(received.map(|message| (message.bytes, address(message.address))));
+        received.heads.extend(messages.map(|message| (message.bytes, address(message.address))));
         Ok(())
     }
 
-    pub(super) fn send(
+    /// `headers` are those that were received with: what counts the sent ones looks at addresses in them, of which there are as many
+    /// as datagrams came, and no more replies.
+    fn send(
         socket: &UdpSocket,
+        headers: &mut Headers,
         bytes: &[u8],
         from: usize,
         heads: &[(usize, SocketAddr)],
     ) -> io::Result<usize> {
-        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(heads.len(), None);
         let slices: Vec<_> = each(bytes, from, heads).map(|bytes| [IoSlice::new(bytes)]).collect();
         let receivers: Vec<_> = heads.iter().map(|(_, receiver)| Some((*receiver).into())).collect();
         socket.try_io(Interest::WRITABLE, || {
             let flags = MsgFlags::MSG_DONTWAIT;
-            Ok(sendmmsg(socket.as_raw_fd(), &mut headers, &slices, receivers, [], flags)?.count())
+            Ok(sendmmsg(socket.as_raw_fd(), headers, &slices, receivers, [], flags)?.count())
         })
     }
 
@@ -158,30 +223,34 @@ mod many {
     }
 }
 
-#[cfg(any(not(target_os = "linux"), test))]
 mod single {
     use std::io;
     use std::net::SocketAddr;
 
-    use shared::tracker::udp::DATAGRAM_MAX;
     use tokio::net::UdpSocket;
 
     use super::each;
+    #[cfg(any(not(target_os = "linux"), test))]
+    use super::{Batch, Passed};
 
-    pub(super) fn receive(
+    #[cfg(any(not(target_os = "linux"), test))]
+    pub(super) fn answer(
         socket: &UdpSocket,
-        buffers: &mut [[u8; DATAGRAM_MAX]],
-        heads: &mut Vec<(usize, SocketAddr)>,
-    ) -> io::Result<()> {
-        for buffer in buffers {
+        batch: &mut Batch,
+        answer: impl FnMut(&[u8], SocketAddr, &mut Vec<u8>),
+    ) -> io::Result<Passed> {
+        batch.received.heads.clear();
+        for buffer in &mut batch.received.buffers {
             match socket.try_recv_from(buffer) {
-                Ok(received) => heads.push(received),
+                Ok(received) => batch.received.heads.push(received),
                 // What came before it is answered; whoever asks again hears of the error.
-                Err(_) if !heads.is_empty() => break,
+                Err(_) if !batch.received.heads.is_empty() => break,
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        let passed = batch.reply(answer);
+        batch.replies.send(|bytes, from, heads| send(socket, bytes, from, heads));
+        Ok(passed)
     }
 
     pub(super) fn send(

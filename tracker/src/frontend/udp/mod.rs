@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
-use self::batch::{Received, Replies};
+use self::batch::Batch;
 use self::connection::Connections;
 use crate::access::Unserved;
 use crate::frontend::{Rejected, Unproven};
@@ -50,21 +50,22 @@ pub(crate) async fn serve(sockets: Vec<UdpSocket>, state: Arc<AppState>) {
     }
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
-            error!(%error, "announces over UDP are not answered any more");
+            error!(%error, sockets = tasks.len(), "announces over UDP are answered by one socket fewer");
         }
     }
 }
 
 async fn serve_socket(socket: UdpSocket, connections: Connections, state: Arc<AppState>) {
     let mut server = Server { connections, state: &state, found: Found::default() };
-    let (mut received, mut replies) = (Received::default(), Replies::default());
+    let mut batch = Batch::default();
     loop {
         let readable = tokio::select! {
             () = state.drain.ended().cancelled() => return,
             readable = socket.readable() => readable,
         };
-        match readable.and_then(|()| received.fill(&socket)) {
-            Ok(()) => {}
+        let answer = |datagram: &[u8], remote, reply: &mut Vec<u8>| server.answer(datagram, remote, reply);
+        match readable.and_then(|()| batch.answer(&socket, answer)) {
+            Ok(passed) => state.observe.egress.datagrams(passed.received, passed.replied),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Err(error) => {
                 warn!(%error, "cannot receive datagrams");
@@ -72,14 +73,7 @@ async fn serve_socket(socket: UdpSocket, connections: Connections, state: Arc<Ap
                 continue;
             }
         }
-        let (mut bytes_in, mut bytes_out) = (0, 0);
-        for (datagram, remote) in received.iter() {
-            bytes_in += datagram.len();
-            bytes_out += replies.push(remote, |reply| server.answer(datagram, remote, reply));
-        }
-        state.observe.egress.datagrams(bytes_in, bytes_out);
-        let lost = replies.send(&socket).await;
-        state.traffic.udp_lost.add_many(lost);
+        state.traffic.udp_lost.add_many(batch.finish(&socket).await);
         tokio::task::yield_now().await;
     }
 }

@@ -168,7 +168,7 @@ impl Peer<'_> {
                         Ok(Some(replied)) => {
                             asked = heard;
                             yield_now().await;
-                            others_read = true;
+                            others_read = replied > 0;
                             if !self.state.messages.spend(self.state.clock.now(), self.ip, replied) {
                                 self.state.traffic.rejections.add(Rejected::MessagesPaced);
                                 read_from = read_from.max(heard + TOO_MANY_PAUSE);

@@ -57,6 +57,8 @@ async fn private_mode_refuses_everything_without_an_account() {
     let hashes = vec![HASH.parse().unwrap()];
     let said = tracker.ask_udp(|connection| UdpRequest::Scrape { connection, hashes }).await;
     assert!(matches!(&said, UdpResponse::Error(text) if text.starts_with("login required")), "{said:?}");
+    let refused = &tracker.server.stats().await["rejections"]["account"];
+    assert_eq!(*refused, 3 + 3 + 2 + 2 + 3, "announces and scrapes over HTTP, WebSocket and UDP, each once");
     for path in ["/files", "/files/", "/files/a.txt", "/files/none", "/torrents/a.txt.torrent"] {
         let response = tracker.server.get(path, &[]).await;
         assert_eq!(response.status(), 401, "{path}");
