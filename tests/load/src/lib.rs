@@ -1,5 +1,5 @@
-//! What `crowd` (many connections), `soak` (a long run) and `cluster` (several trackers as one) are made of: a real tracker
-//! process, clients that speak its protocols, and the memory that the kernel counts.
+//! What `crowd` (many connections), `soak` (a long run), `exchange` (offers that are all read) and `cluster` (several trackers as
+//! one) are made of: a real tracker process, clients that speak its protocols, and the memory that the kernel counts.
 
 pub mod client;
 pub mod memory;

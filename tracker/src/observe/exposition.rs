@@ -203,6 +203,10 @@ fn swarms(to: &mut Writer<'_>, stats: &Stats) -> fmt::Result {
     to.gauges(("peers_by_role", "Peers in any swarm, by what they are there"), roles)?;
     let families = [([("family", "ipv4")], number(stats.ipv4)), ([("family", "ipv6")], number(stats.ipv6))];
     to.gauges(("peers_by_family", "Peers in any swarm, by the family of their address"), families)?;
+    to.gauge(
+        ("partial_seeds", "Memberships of peers that lack something and want no more (BEP 21)"),
+        number(stats.partial_seeds),
+    )?;
     to.gauge(("websockets", "Open WebSockets of peers"), number(stats.sockets))?;
     to.counter(("members_expired", "Members of swarms that fell silent"), stats.counters.members_expired)
 }
@@ -226,6 +230,11 @@ fn announces(to: &mut Writer<'_>, state: &AppState, stats: &Stats) -> fmt::Resul
     to.counters(
         ("scrapes", "Scrapes, by frontend"),
         scrapes.map(|(frontend, number)| ([("frontend", frontend)], number)),
+    )?;
+    let stun = [("answered", state.stun.answered.get()), ("refused", state.stun.refused.get())];
+    to.counters(
+        ("stun", "Requests for the own address (STUN), by outcome"),
+        stun.map(|(outcome, number)| ([("outcome", outcome)], number)),
     )?;
     to.counter(("udp_connects", "Connect requests over UDP"), state.traffic.udp_connects.get())
 }

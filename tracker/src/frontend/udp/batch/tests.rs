@@ -6,7 +6,9 @@ use super::*;
 
 type Answer<'a> = &'a mut dyn FnMut(&[u8], SocketAddr, &mut Vec<u8>);
 
-const WAYS: [fn(&UdpSocket, &mut Batch, Answer<'_>) -> io::Result<Passed>; 2] = [
+type Way = fn(&UdpSocket, &mut Batch, Answer<'_>) -> io::Result<Passed>;
+
+const WAYS: [Way; 2] = [
     |socket, batch, answer| calls::answer(socket, batch, answer),
     |socket, batch, answer| single::answer(socket, batch, answer),
 ];
