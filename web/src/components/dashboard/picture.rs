@@ -9,13 +9,20 @@ use crate::text::dashboard as text;
 /// Lines beyond which the picture is crowded.
 const CROWDED: usize = 80;
 
+/// Lines beyond which each is so faint that peers are seen through them.
+const TEEMING: usize = 600;
+
 /// The picture. Whoever cannot see it has the table.
 #[component]
 pub fn Picture(swarm: Swarm, highlight: RwSignal<Option<String>>) -> impl IntoView {
     let (nodes, edges) = place(&swarm);
     let frame = ["0 0 ", &SIZE.0.to_string(), " ", &SIZE.1.to_string()].concat();
     // Where lines cover each other they are drawn thin.
-    let class = if edges.len() > CROWDED { "swarm-picture crowded" } else { "swarm-picture" };
+    let class = match edges.len() {
+        0..=CROWDED => "swarm-picture",
+        edges if edges <= TEEMING => "swarm-picture crowded",
+        _ => "swarm-picture crowded teeming",
+    };
     let http = swarm.flows.iter().any(|flow| flow.kind() == "http");
     let edges = edges.into_iter().map(line).collect::<Vec<_>>();
     let nodes = nodes.into_iter().map(|node| shape(node, highlight)).collect::<Vec<_>>();
