@@ -31,32 +31,7 @@ const PATIENCE: u32 = 4;
 const PORTS: u16 = 34_800;
 
 /// Options of ours that take away bounds which a single address with everything would hit.
-const UNBOUND: [&str; 24] = [
-    "--requests-per-address",
-    "0",
-    "--sockets-per-address",
-    "0",
-    "--connections-per-address",
-    "0",
-    "--members-per-address",
-    "0",
-    "--messages-per-address",
-    "0",
-    "--messages-per-second",
-    "1000000000",
-    "--message-bytes-per-second",
-    "4GB",
-    "--members-per-socket",
-    "1000000",
-    "--peer-ids-per-swarm",
-    "1000000",
-    "--offers-per-socket",
-    "10000000",
-    "--max-offers",
-    "10000000",
-    "--queue-messages",
-    "65536",
-];
+const UNBOUND: &str = include_str!("../../../../tests/load/unbound.options");
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -198,7 +173,7 @@ impl<'a> Bench<'a> {
             command.push("--no-tls".to_owned());
         }
         command.extend(["--log", "warn", "--data", &text(&self.directory.join("data"))].map(str::to_owned));
-        command.extend(UNBOUND.map(str::to_owned));
+        command.extend(UNBOUND.split_whitespace().map(str::to_owned));
         command
     }
 }

@@ -17,32 +17,7 @@ const TICK: f64 = 0.01;
 const WITHIN: Duration = Duration::from_secs(120);
 
 /// Bounds that one address with everything would hit.
-const UNBOUND: [&str; 24] = [
-    "--requests-per-address",
-    "0",
-    "--sockets-per-address",
-    "0",
-    "--connections-per-address",
-    "0",
-    "--members-per-address",
-    "0",
-    "--messages-per-address",
-    "0",
-    "--messages-per-second",
-    "1000000000",
-    "--message-bytes-per-second",
-    "4GB",
-    "--members-per-socket",
-    "1000000",
-    "--peer-ids-per-swarm",
-    "1000000",
-    "--offers-per-socket",
-    "10000000",
-    "--max-offers",
-    "10000000",
-    "--queue-messages",
-    "65536",
-];
+const UNBOUND: &str = include_str!("../../../unbound.options");
 
 /// A Redis or Valkey of its own.
 pub(crate) struct Redis {
@@ -135,7 +110,7 @@ impl Node {
         let mut child = Command::new(tracker)
             .args(["--listen", "127.0.0.1:0", "--no-tls", "--listen-stun", "off", "--node-name", name])
             .args(["--cluster", &format!("redis://127.0.0.1:{}", redis.port), "--log", "error"])
-            .args(UNBOUND)
+            .args(UNBOUND.split_whitespace())
             .args(["--snapshot-interval", "0", "--data"])
             .arg(data.path())
             .env_remove("RUST_LOG")
